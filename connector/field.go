@@ -8,7 +8,7 @@ const (
 	TypeInteger FieldType = "integer"
 	TypeNumber  FieldType = "number"
 	TypeBoolean FieldType = "boolean"
-	TypeObject  FieldType = "object" // Fields lists its members, or OneOf its variants
+	TypeObject  FieldType = "object" // Fields lists its members, or OneOf its variants; neither: free-form
 	TypeArray   FieldType = "array"  // Items describes its elements
 	TypeMap     FieldType = "map"    // free string keys, Items describes the values
 )
@@ -32,6 +32,8 @@ type Field struct {
 	Fields   []Field
 	Items    *Field
 	OneOf    []Variant
+	// Discriminator is the property that names the variant where a OneOf is written flat; "": "type".
+	Discriminator string
 	// Advanced marks a setting that most users never touch; forms fold it away.
 	Advanced bool
 }
