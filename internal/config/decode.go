@@ -1,0 +1,168 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strings"
+
+	"github.com/sluicehq/sluice/connector"
+)
+
+// MaxFile is the largest configuration file, and the largest file a reference may name, in bytes.
+const MaxFile = 4 << 20
+
+// Options change how a document is read. The zero value reads a person's own file.
+type Options struct {
+	// Literal takes ${…} as plain text. For hosts that hand over a finished configuration: whoever fills in their form
+	// must not be able to read this machine's files and variables.
+	Literal bool
+	// HostKeys drops top-level keys that begin with "_", which hosts add for their own use.
+	HostKeys bool
+	// Dir is where relative ${file:…} paths start; "": the folder of the document's name.
+	Dir string
+	// LookupEnv finds a variable; nil: os.LookupEnv.
+	LookupEnv func(name string) (string, bool)
+}
+
+// Decode reads a YAML or JSON document into the struct that into points to, by its table of fields. name is the file's
+// name for messages. Fields that the document does not set take their table's default, else they keep what the struct
+// holds. If the struct has a Validate method it is called last. The error is of kind Config and holds one line per fault;
+// the struct's content is then undefined.
+func Decode(name string, data []byte, fields []connector.Field, into any) error {
+	return DecodeWith(Options{}, name, data, fields, into)
+}
+
+// DecodeWith is Decode with options.
+func DecodeWith(o Options, name string, data []byte, fields []connector.Field, into any) error {
+	_, err := decode(o, name, data, fields, into)
+	return err
+}
+
+// Load reads the file at path as Decode does. The warnings are for a person and hold no secret.
+func Load(path string, fields []connector.Field, into any) (warnings []string, err error) {
+	data, mode, err := readFile(path)
+	if err != nil {
+		return nil, connector.Configf("check the path and its permissions", "configuration %s: %w", path, reason(err))
+	}
+	d, err := decode(Options{}, path, data, fields, into)
+	if err != nil {
+		return nil, err
+	}
+	if d.literalSecrets > 0 && mode.Perm()&0o077 != 0 {
+		warnings = append(warnings, fmt.Sprintf("%s holds a secret and other users can read it (mode %04o): run `chmod 600 %s`, or write ${env:NAME} or ${file:/path} in its place", path, mode.Perm(), path))
+	}
+	return warnings, nil
+}
+
+func decode(o Options, name string, data []byte, fields []connector.Field, into any) (*decoder, error) {
+	rv := reflect.ValueOf(into)
+	if rv.Kind() != reflect.Pointer || rv.IsNil() {
+		return nil, connector.Internalf("", "config: decode into %T: not a pointer to a struct", into)
+	}
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	if o.Dir == "" {
+		o.Dir = filepath.Dir(name)
+	}
+	d := &decoder{Options: o, name: name, data: data}
+	root, err := d.parse()
+	if err != nil {
+		return d, err
+	}
+	v := d.object(root, "", fields)
+	if len(d.faults) == 0 {
+		d.assign(rv.Elem(), v)
+	}
+	if len(d.faults) == 0 {
+		d.validate(into, "")
+	}
+	return d, d.err()
+}
+
+// decoder reads one document. Faults are gathered, not returned, so that a person sees all of them at once.
+type decoder struct {
+	Options
+	name string
+	data []byte
+	json bool // the document is JSON: scalars have the type they are written with
+	// budget is how many more nodes may be visited: aliases could otherwise unfold a small document into a huge one.
+	budget         int
+	faults         []fault
+	literalSecrets int
+}
+
+type fault struct {
+	line       int
+	path, text string
+}
+
+func (d *decoder) fault(line int, path, format string, args ...any) {
+	d.faults = append(d.faults, fault{line, path, fmt.Sprintf(format, args...)})
+}
+
+// err makes one error of all faults, in the order of lines.
+func (d *decoder) err() error {
+	if len(d.faults) == 0 {
+		return nil
+	}
+	sort.SliceStable(d.faults, func(i, j int) bool { return d.faults[i].line < d.faults[j].line })
+	lines := make([]string, 0, len(d.faults))
+	for _, f := range d.faults {
+		at := d.name
+		if f.line > 0 {
+			at = fmt.Sprintf("%s:%d", d.name, f.line)
+		}
+		if f.path != "" {
+			at += ": " + f.path
+		}
+		lines = append(lines, at+": "+f.text)
+	}
+	return &connector.Error{Kind: connector.KindConfig, What: strings.Join(lines, "\n")}
+}
+
+// validate calls the struct's own check and puts the path before each of its lines.
+func (d *decoder) validate(into any, path string) {
+	v, ok := into.(interface{ Validate() error })
+	if !ok {
+		return
+	}
+	if err := v.Validate(); err != nil {
+		for _, line := range strings.Split(err.Error(), "\n") {
+			d.fault(0, path, "%s", line)
+		}
+	}
+}
+
+// readFile reads a regular file up to MaxFile.
+func readFile(path string) ([]byte, fs.FileMode, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if info.IsDir() {
+		return nil, 0, errors.New("is a directory, not a file")
+	}
+	if info.Size() > MaxFile {
+		return nil, 0, fmt.Errorf("is larger than %d MiB", MaxFile>>20)
+	}
+	data, err := os.ReadFile(path)
+	if err == nil && len(data) > MaxFile {
+		err = fmt.Errorf("is larger than %d MiB", MaxFile>>20)
+	}
+	return data, info.Mode(), err
+}
+
+// reason strips the operation and path that os errors repeat.
+func reason(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
