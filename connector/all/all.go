@@ -1,0 +1,29 @@
+// Package all lists the vendors that are compiled in. It is the only place, besides cmd, that knows their names.
+package all
+
+import (
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/nx"
+)
+
+// Vendors is every vendor, in the order in which people are shown them.
+var Vendors = []connector.Vendor{nx.NXLink, nx.NXCloud}
+
+// Lookup finds a vendor by its name.
+func Lookup(name string) (connector.Vendor, bool) {
+	for _, v := range Vendors {
+		if v.Name == name {
+			return v, true
+		}
+	}
+	return connector.Vendor{}, false
+}
+
+// Names lists the vendors' names, for messages that tell people what they may choose.
+func Names() []string {
+	names := make([]string, len(Vendors))
+	for i, v := range Vendors {
+		names[i] = v.Name
+	}
+	return names
+}

@@ -1,0 +1,37 @@
+// Package sandboxes lists the sandboxes of the vendors in connector/all, with the accounts that they know from the start.
+package sandboxes
+
+import (
+	"fmt"
+	"strings"
+
+	nxsandbox "github.com/sluicehq/sluice/connector/nx/sandbox"
+	"github.com/sluicehq/sluice/internal/sandbox"
+)
+
+// Services returns a fresh sandbox of every vendor.
+func Services() []sandbox.Service {
+	return []sandbox.Service{nxsandbox.New(nxsandbox.Options{})}
+}
+
+// Account is one that a sandbox knows from the start: the configuration that reaches it.
+type Account struct {
+	Vendor   string
+	Settings [][2]string // of the vendor's configuration, in the order to show them; without base_url
+}
+
+// Accounts lists one account per vendor, in the order of connector/all.
+func Accounts() []Account {
+	nx := [][2]string{{"access_key", nxsandbox.AccessKey}, {"access_secret", nxsandbox.AccessSecret}, {"tenant_id", fmt.Sprint(nxsandbox.TenantID)}, {"app_key", nxsandbox.AppKey}}
+	return []Account{{"nxlink", nx}, {"nxcloud", nx}}
+}
+
+// YAML writes the account's settings as the lines of a pipeline file, each behind indent.
+func (a Account) YAML(indent, url string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%sbase_url: %s\n", indent, url)
+	for _, s := range a.Settings {
+		fmt.Fprintf(&b, "%s%s: %q\n", indent, s[0], s[1])
+	}
+	return b.String()
+}
