@@ -98,7 +98,8 @@ func parseFault(item string) (Fault, error) {
 	if !slices.Contains(Kinds, f.Kind) {
 		return f, fmt.Errorf("%q is not a fault; there are %s", name, kindList())
 	}
-	if hasWhen && !hasArg && (f.Kind == KindLatency || f.Kind == KindStall) && !strings.HasSuffix(when, "%") {
+	waits := f.Kind == KindLatency || f.Kind == KindStall
+	if waits && hasWhen && !hasArg && !strings.HasSuffix(when, "%") && strings.ContainsAny(when[:min(1, len(when))], "0123456789") {
 		arg, hasArg, hasWhen = when, true, false // latency=50ms: the duration alone, always
 	}
 	if f.Kind == KindRate {
