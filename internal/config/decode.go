@@ -47,7 +47,7 @@ func DecodeWith(o Options, name string, data []byte, fields []connector.Field, i
 func Load(path string, fields []connector.Field, into any) (warnings []string, err error) {
 	data, mode, err := readFile(path)
 	if err != nil {
-		return nil, connector.Configf("check the path and its permissions", "configuration %s: %w", path, reason(err))
+		return nil, connector.Configf("Check the path and its permissions", "configuration %s: %w", path, reason(err))
 	}
 	d, err := decode(Options{}, path, data, fields, into)
 	if err != nil {

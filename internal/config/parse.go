@@ -34,7 +34,7 @@ func (d *decoder) parse() (*yaml.Node, error) {
 			return root, nil
 		}
 		if strings.HasSuffix(d.name, ".json") {
-			return nil, connector.Configf("mend the JSON", "%s: %w", d.name, err)
+			return nil, connector.Configf("Mend the JSON", "%s: %w", d.name, err)
 		}
 	}
 	return d.parseYAML(data)
@@ -48,10 +48,10 @@ func (d *decoder) parseYAML(data []byte) (*yaml.Node, error) {
 	case errors.Is(err, io.EOF), err == nil && len(doc.Content) == 0:
 		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1}, nil
 	case err != nil:
-		return nil, &connector.Error{Kind: connector.KindConfig, What: d.name + yamlFault(err), Fix: "mend the YAML; indentation counts, and tabs may not indent"}
+		return nil, &connector.Error{Kind: connector.KindConfig, What: d.name + yamlFault(err), Fix: "Mend the YAML; indentation counts, and tabs may not indent"}
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, connector.Configf("keep one document and remove the line ---", "%s: the file holds more than one YAML document", d.name)
+		return nil, connector.Configf("Keep one document and remove the line ---", "%s: the file holds more than one YAML document", d.name)
 	}
 	root := doc.Content[0]
 	if root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {

@@ -47,6 +47,9 @@ func (d *decoder) scalar(n *yaml.Node, path string, f *connector.Field) *value {
 		if v.secret {
 			return "the value"
 		}
+		if f.Type != connector.TypeString && tag != "!!str" {
+			return clip(s)
+		}
 		return strconv.Quote(clip(s))
 	}
 	if f.Type == connector.TypeString {
@@ -96,6 +99,9 @@ func (d *decoder) bounds(v *value, shown func() string, f *connector.Field) *val
 		return v
 	}
 	x, err := strconv.ParseFloat(string(v.json), 64)
+	if f.Type == connector.TypeInteger && err == nil {
+		_, err = strconv.ParseInt(string(v.json), 10, 64)
+	}
 	switch {
 	case err != nil:
 		d.fault(v.line, v.path, "%s is out of range", shown())

@@ -183,11 +183,23 @@ func (c *tableCheck) fitsObject(at string, f *connector.Field, t reflect.Type, r
 		if rv.Kind() == reflect.Pointer {
 			rv = reflect.New(t).Elem()
 		}
-		fields := f.Fields
-		for _, v := range f.OneOf {
-			fields = append(fields, connector.Field{Name: v.Name, Type: connector.TypeObject, Title: v.Title, Doc: v.Doc + v.Title, Fields: v.Fields})
+		if len(f.OneOf) > 0 {
+			c.fitsVariants(at, f, rv)
+			return
 		}
-		c.object(at, fields, rv)
+		c.object(at, f.Fields, rv)
+	}
+}
+
+// fitsVariants checks a struct that has one pointer per variant.
+func (c *tableCheck) fitsVariants(at string, f *connector.Field, rv reflect.Value) {
+	for _, v := range f.OneOf {
+		field, ok := fieldByTag(rv, v.Name)
+		if !ok || field.Kind() != reflect.Pointer || field.Type().Elem().Kind() != reflect.Struct {
+			c.fault(join(at, v.Name), "%s has no pointer to a struct for this variant", rv.Type())
+			continue
+		}
+		c.object(join(at, v.Name), v.Fields, reflect.New(field.Type().Elem()).Elem())
 	}
 }
 
