@@ -1,0 +1,189 @@
+package deliver
+
+import (
+	"time"
+
+	"github.com/sluicehq/sluice/connector"
+)
+
+// tick is what the timer calls when there was only time to wait for.
+func (w *Writer) tick() {
+	w.mu.Lock()
+	w.armed = time.Time{}
+	w.pump(false)
+	w.unlock()
+}
+
+// pump starts every request that may start now. With self, the first is returned for the caller's goroutine to carry
+// instead of a new one. Under the lock.
+func (w *Writer) pump(self bool) (mine *call) {
+	if w.err == nil && w.ctx.Err() != nil {
+		w.err = w.ctx.Err()
+	}
+	if w.err != nil {
+		w.abandon()
+		return nil
+	}
+	now := time.Now()
+	for w.asleep.len() > 0 && !now.Before(w.asleep.rows[0].wake) {
+		r := w.asleep.pop()
+		r.batch.lane.back(r)
+	}
+	for {
+		w.wake = time.Time{}
+		c := w.pick(now)
+		if c == nil {
+			break
+		}
+		w.inFlight++
+		if self && mine == nil {
+			mine = c
+		} else {
+			go w.carry(c)
+		}
+	}
+	if w.asleep.len() > 0 {
+		w.later(w.asleep.rows[0].wake)
+	}
+	if !w.wake.IsZero() && !w.wake.Equal(w.armed) {
+		w.armed = w.wake
+		w.timer.Reset(w.wake.Sub(now))
+	}
+	return mine
+}
+
+// later notes a time at which to look again.
+func (w *Writer) later(t time.Time) {
+	if !t.IsZero() && (w.wake.IsZero() || t.Before(w.wake)) {
+		w.wake = t
+	}
+}
+
+// pick makes the next request: of all lanes whose endpoint has a slot, from the one with the oldest row. Under the lock.
+func (w *Writer) pick(now time.Time) *call {
+	var (
+		best  *lane
+		first *row
+		from  *unit
+	)
+	for _, l := range w.lanes {
+		if l.gov == nil {
+			if l.learning {
+				continue
+			}
+		} else if ok, wake := l.gov.ready(now); !ok {
+			if !wake.IsZero() && l.waiting() {
+				w.later(wake)
+			}
+			continue
+		}
+		r, u := w.offer(l, now)
+		if r != nil && (first == nil || r.before(first)) {
+			best, first, from = l, r, u
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	c := w.newCall(best)
+	if from != nil {
+		best.drop(from)
+		c.rows, c.unit, c.part = append(c.rows, from.rows...), true, from.part
+		c.clocks, c.probe = from.clocks, from.probe
+	} else {
+		c.rows = best.cut(c.rows, best.capacity())
+	}
+	if best.gov == nil {
+		best.learning = true
+	} else {
+		c.gov = best.gov
+		c.gov.take(now)
+	}
+	return c
+}
+
+// waiting tells whether the lane has anything that may go once its endpoint does.
+func (l *lane) waiting() bool {
+	return len(l.units) > 0 || len(l.doubt.aside) > 0 || l.ready.len() > 0 || l.free > 0
+}
+
+// offer is what the lane would send now: its first row, and the unit it is in if it is not to be cut from the queue.
+func (w *Writer) offer(l *lane, now time.Time) (*row, *unit) {
+	u, wake := l.due(now)
+	if u != nil {
+		return u.rows[0], u
+	}
+	w.later(wake)
+	if l.inDoubt() {
+		if u := l.sample(); u != nil {
+			l.units = append(l.units, u)
+			return u.rows[0], u
+		}
+		return nil, nil
+	}
+	if r := l.first(); r != nil {
+		full := l.ready.len()+l.free >= l.capacity() || w.closing
+		due := r.batch.at.Add(w.conf.Linger)
+		if full || !now.Before(due) {
+			return r, nil
+		}
+		w.later(due)
+	}
+	if len(l.doubt.aside) > 0 {
+		// Nothing else can tell whether the configuration is at fault, so the suspects must.
+		l.release()
+		return w.offer(l, now)
+	}
+	return nil, nil
+}
+
+// fail ends the run: nothing more is cut, calls in flight may still settle their rows, then every open batch is answered
+// with the error. Under the lock.
+func (w *Writer) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+	w.abandon()
+}
+
+// abandon answers all open batches with the error that ended the run, once no call is under way.
+func (w *Writer) abandon() {
+	if w.inFlight > 0 {
+		return
+	}
+	for b := w.open; b != nil; b = b.nextOpen {
+		w.answered = append(w.answered, b)
+	}
+	w.open, w.lanes, w.asleep.rows = nil, nil, nil
+	w.people = newPeople(0)
+}
+
+// terminal takes a row out of everything. Under the lock.
+func (w *Writer) terminal(r *row) {
+	r.state = rowDone
+	b := r.batch
+	remember := b.lane.limits.Duplicates != connector.DuplicatesReject
+	if next := w.people.leave(r, remember); next != nil {
+		next.batch.lane.freed(next)
+	}
+	if b.left--; b.left > 0 {
+		return
+	}
+	if b.prev != nil {
+		b.prev.nextOpen = b.nextOpen
+	} else {
+		w.open = b.nextOpen
+	}
+	if b.nextOpen != nil {
+		b.nextOpen.prev = b.prev
+	}
+	w.answered = append(w.answered, b)
+}
+
+// refuse rejects a row with what is said of it; Attempts is filled in. Under the lock.
+func (w *Writer) refuse(r *row, res connector.RowResult) {
+	res.Row, res.Verdict, res.RetryAfter, res.Attempts = int(r.at), connector.VerdictRejected, 0, int(r.sends)
+	r.batch.rejected = append(r.batch.rejected, res)
+	w.stats.Rejected++
+	w.terminal(r)
+}

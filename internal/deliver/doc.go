@@ -1,0 +1,60 @@
+// Package deliver turns a connector.Codec into a connector.Writer: one chain of small stages that every vendor shares.
+//
+//	Write ─▶ keys ─▶ queue ─▶ governor ─▶ encode ─▶ sign ─▶ exchange ─▶ read ─▶ settle ─▶ done
+//	                   ▲      (a slot)                                            │
+//	                   └────────────── back to the front, asleep, or bisected ◀───┘
+//
+// Write fixes the order of keys and returns. A request is cut only when the governor of its endpoint has a free slot:
+// from the front of the queue, across batches, of rows whose keys are free. One goroutine carries a request through
+// encoding, signing, the call and the reading of the answer; everything that touches shared state happens under one
+// lock and is a state machine over the clock, so that all of it can be tested in fake time.
+//
+// # Key order
+//
+// Rows that share an identifier are one person (see people). A person's rows form a chain, in the order written; only
+// the first row of a chain may be sent. Identifiers that one row held together stay one person while the row is open
+// and, within a bound, after that: a row known by its number and a later one known by the same person's e-mail address
+// do not overtake each other.
+//
+// # What becomes of an answer
+//
+// The codec reads every answer, whatever its status; where it cannot (ParseResponse returns an error), the chain goes
+// by the status:
+//
+//	2xx                  a lost reply: sent again if the call is idempotent, else ambiguous
+//	429                  throttled: the endpoint stops, no send is spent
+//	503 + Retry-After    the same, but ambiguous for a call that is not idempotent
+//	408, 5xx             as a lost reply
+//	401, 403, 407        the run ends as a Config error: the credentials
+//	3xx, 404, 405, 410   the run ends as a Config error: the address
+//	413, other 4xx       at least one row is bad, nobody says which: bisected
+//
+// Retry-After on 429 and 503 is honoured also where the codec read the answer. A call that never reached the vendor
+// (refused, unknown host, handshake) is repeated whatever its nature; a certificate that cannot be trusted ends the run
+// as a Config error. A call whose answer never came is a lost reply.
+//
+// # Sends
+//
+// A row has Config.MaxAttempts sends. Throttles and calls that never reached the vendor spend none; lost replies and
+// gateway errors spend one only if the endpoint's call before was answered, since otherwise it is the endpoint that is
+// down and not the row that is at fault. Rows out of sends, or an endpoint without one success for Config.OutageLimit,
+// end the run as a Transient error: an outage never becomes rejects. Where Outcome.Tries limits a cause, rows that the
+// vendor named are rejected after so many sends, a whole request ends the run.
+//
+// # Suspects
+//
+// A request of which the vendor says only that something in it is bad is halved until single rows are left, and those
+// are rejected. When three whole requests in a row are bad with one code, nothing is delivered in between, and rows
+// taken from all over them and sent alone are bad too, the run stops: it is the configuration, not the rows. See doubt.
+//
+// # Duplicates
+//
+// DuplicatesSeparate keeps rows of one person in separate requests. DuplicatesReject refuses a later row that shares an
+// identifier with one still open. DuplicatesLastWins behaves as Separate: to drop the earlier row is safe only if the
+// later one lands, and that is not known before it has.
+//
+// # Bounds
+//
+// Write does not block: the bytes of all open batches are bounded by the pipeline's window, which stays charged until
+// done is called. Everything here is proportional to those batches, but for the memory of past people, which is capped.
+package deliver

@@ -1,0 +1,126 @@
+package deliver
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/sluicehq/sluice/connector"
+)
+
+// clockTries is how often a request is sent for the vendor's clock's sake, where the codec does not say.
+const clockTries = 3
+
+// settle turns a reading into what becomes of each row. Under the lock; the call's slot is already free.
+func (w *Writer) settle(c *call, r reading) {
+	now, l := time.Now(), c.lane
+	for _, x := range c.rows {
+		x.sends++
+	}
+	if r.Stop != connector.KindNone {
+		w.fail(stopError(&r))
+		return
+	}
+	free := w.endpoint(c, &r, now)
+	if !r.Clock.IsZero() {
+		w.learnClock(r.Clock.Sub(now))
+	}
+	s := sorting{call: c, reading: &r, now: now, free: free}
+	for i, x := range c.rows {
+		res := connector.RowResult{Row: i, Verdict: r.Verdict, Code: r.Code, Message: r.Message, RequestID: r.RequestID}
+		if s.listed < len(r.Rows) && r.Rows[s.listed].Row == i {
+			res = r.Rows[s.listed]
+			s.listed++
+			if res.RequestID == "" {
+				res.RequestID = r.RequestID
+			}
+			s.named = true
+		} else {
+			s.named = false
+		}
+		w.sort(&s, x, res)
+	}
+	if s.listed < len(r.Rows) {
+		w.fail(connector.Internalf("Report this", "the codec gave verdicts on rows that are not in the request, or not in order"))
+		return
+	}
+	w.conclude(&s)
+	if l.convicted() {
+		w.fail(l.doubt.verdict())
+	}
+}
+
+// stopError is the error of an answer that says that the cause is not in the rows.
+func stopError(r *reading) error {
+	if r.cause != nil {
+		return r.cause
+	}
+	fix := "Try again later"
+	if r.Stop == connector.KindConfig {
+		fix = "Look up what the code means, then mend the configuration"
+	}
+	return &connector.Error{
+		Kind: r.Stop, What: "the CRM refuses the call, whatever its rows", Fix: fix,
+		Err: &CodeError{Code: r.Code, Message: r.Message, RequestID: r.RequestID},
+	}
+}
+
+// endpoint tells the governor what the call says of it. It returns whether the call costs its rows no send.
+func (w *Writer) endpoint(c *call, r *reading, now time.Time) (free bool) {
+	g, down := c.gov, time.Duration(0)
+	switch r.signal {
+	case signalClock:
+	case signalAlive:
+		g.succeeded(c.began)
+		if r.RetryAfter > 0 {
+			g.pause(now, r.RetryAfter)
+		}
+		if r.cause != nil && r.Verdict != connector.VerdictSuspect {
+			w.stats.Lost++
+		}
+	case signalThrottle:
+		w.stats.Throttled++
+		if r.Verdict == connector.VerdictDelivered { // it took the rows, and wants a rest
+			g.succeeded(c.began)
+			g.stop(c.began, now, r.RetryAfter)
+			break
+		}
+		free = true
+		down = g.failed(c.began, now, r.RetryAfter, true)
+	case signalUnheard:
+		free = true
+		down = g.failed(c.began, now, 0, true)
+	case signalLost:
+		w.stats.Lost++
+		free = g.failures > 0
+		down = g.failed(c.began, now, 0, false)
+	case signalBusy:
+		down = g.failed(c.began, now, r.RetryAfter, r.RetryAfter > 0)
+	}
+	if g.failures == 1 {
+		w.conf.Log.Warn("the CRM does not take calls at the moment", slog.String("endpoint", g.endpoint), slog.Any("cause", r.why()))
+	}
+	if down >= w.conf.OutageLimit {
+		w.fail(&connector.Error{
+			Kind: connector.KindTransient, Err: r.why(),
+			What: "the CRM has taken no call for " + down.Round(time.Second).String(),
+			Fix:  "Run again when it is back, it goes on behind what is settled",
+		})
+	}
+	return free
+}
+
+// why is what kept a call from being taken.
+func (r *reading) why() error {
+	if r.cause != nil {
+		return r.cause
+	}
+	return &CodeError{Code: r.Code, Message: r.Message, RequestID: r.RequestID}
+}
+
+// learnClock keeps the difference between the vendor's clock and ours for every later signature.
+func (w *Writer) learnClock(skew time.Duration) {
+	old := time.Duration(w.skew.Swap(int64(skew)))
+	if d := skew - old; d > time.Second || d < -time.Second {
+		w.conf.Log.Warn("this machine's clock differs from the CRM's; signatures use the CRM's", slog.Duration("difference", skew))
+	}
+}
