@@ -1,0 +1,194 @@
+// Package state keeps the position of a pipeline in a directory of its own:
+//
+//	position.json   {"version":1,"pipeline":"…","saved":"2026-01-02T03:04:05Z","position":…}
+//	lock            the process id of the run that holds the directory
+//
+// The file is replaced in one step (written beside it, synced, renamed, the directory synced), so a crash at any moment
+// leaves either the old position or the new one. A file that cannot be read is an error: to start at the beginning
+// without a word would send everything again.
+package state
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/state/flock"
+)
+
+const (
+	positionFile = "position.json"
+	lockFile     = "lock"
+	version      = 1
+)
+
+// Dir is an open, locked state directory. Load and Save are called by one goroutine at a time.
+type Dir struct {
+	path     string
+	pipeline string
+	lock     *flock.Lock
+}
+
+// document is the content of position.json.
+type document struct {
+	Version  int             `json:"version"`
+	Pipeline string          `json:"pipeline"`
+	Saved    time.Time       `json:"saved"`
+	Position json.RawMessage `json:"position"`
+}
+
+// Open makes the directory if need be and locks it. pipeline is whatever identifies the pipeline, such as its source and
+// target: a position of another pipeline is refused by Load. All errors are Config errors.
+func Open(path, pipeline string) (*Dir, error) {
+	const elsewhere = "Set `state:` to a folder that this user may write to"
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return nil, connector.Configf(elsewhere, "the state folder %s is a file", path)
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, connector.Configf(elsewhere, "the state folder %s cannot be made: %w", path, err)
+	}
+	lock, err := flock.Exclusive(filepath.Join(path, lockFile))
+	if errors.Is(err, flock.ErrHeld) {
+		who := "another process"
+		if held := (*flock.HeldError)(nil); errors.As(err, &held) && held.PID != 0 {
+			who = fmt.Sprintf("process %d", held.PID)
+		}
+		return nil, connector.Configf("Wait until it has ended or stop it; a second pipeline needs a `state:` folder of its own",
+			"another run of this pipeline is going on: %s holds the state folder %s", who, path)
+	}
+	if err != nil {
+		return nil, connector.Configf(elsewhere, "the state folder %s cannot be locked: %w", path, err)
+	}
+	d := &Dir{path: path, pipeline: pipeline, lock: lock}
+	if err := d.probe(); err != nil {
+		_ = lock.Close()
+		return nil, connector.Configf(elsewhere, "the state folder %s cannot be written to: %w", path, err)
+	}
+	return d, nil
+}
+
+// probe finds out now, not after the first batch, whether a file can be made here. What a crash left half written goes
+// on the way: we hold the lock, so it is nobody's.
+func (d *Dir) probe() error {
+	left, err := filepath.Glob(filepath.Join(d.path, positionFile+".*.tmp"))
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
+	}
+	f, err := os.CreateTemp(d.path, positionFile+".*.tmp")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// Load returns the position saved last, nil if there is none yet. A damaged file, a file of a later version and a
+// position of another pipeline are Config errors.
+func (d *Dir) Load() (connector.Position, error) {
+	name := filepath.Join(d.path, positionFile)
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, connector.Configf("Check the file's permissions", "the position cannot be read: %w", err)
+	}
+	const damaged = "Put a backup of the file back, or delete it to read the input from the beginning"
+	var doc document
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = errors.New("the text is cut off")
+		}
+		return nil, connector.Configf(damaged, "the position file %s is damaged: %w", name, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, connector.Configf(damaged, "the position file %s is damaged: there is text behind the position", name)
+	}
+	switch {
+	case doc.Version > version:
+		return nil, connector.Configf("Use the version of Sluice that wrote it, or a newer one",
+			"the position file %s has the format %d, and this version knows up to %d", name, doc.Version, version)
+	case doc.Version != version, len(doc.Position) == 0, string(doc.Position) == "null":
+		return nil, connector.Configf(damaged, "the position file %s is damaged: it holds no position", name)
+	case doc.Pipeline != d.pipeline:
+		return nil, connector.Configf(
+			fmt.Sprintf("Set `state:` to a folder of its own, or delete the folder %s to read the input from the beginning", d.path),
+			"the state folder %s belongs to another pipeline (%s, but this one is %s)", d.path, doc.Pipeline, d.pipeline)
+	}
+	return connector.Position(doc.Position), nil
+}
+
+// Save makes the position durable before it returns. It fits pipeline.Config.Checkpoint.
+func (d *Dir) Save(ctx context.Context, pos connector.Position) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !json.Valid(pos) || string(pos) == "null" {
+		return connector.Internalf("This is a defect of the reader: report it", "a position is not a JSON value: %.100q", string(pos))
+	}
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(document{Version: version, Pipeline: d.pipeline, Saved: time.Now().UTC(), Position: json.RawMessage(pos)})
+	if err != nil {
+		return fmt.Errorf("encode the position: %w", err)
+	}
+	if err := d.replace(text.Bytes()); err != nil {
+		return connector.Transientf("Check the disk's space and the folder's permissions, then run again",
+			"the position cannot be saved in %s: %w", d.path, err)
+	}
+	return nil
+}
+
+func (d *Dir) replace(text []byte) (err error) {
+	f, err := os.CreateTemp(d.path, positionFile+".*.tmp") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(text); err != nil {
+		_ = f.Close()
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		_ = f.Close()
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), filepath.Join(d.path, positionFile)); err != nil {
+		return err
+	}
+	return syncDir(d.path)
+}
+
+// syncDir makes a rename durable.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// Close frees the lock. The position stays.
+func (d *Dir) Close() error { return d.lock.Close() }
