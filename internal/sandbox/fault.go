@@ -67,7 +67,7 @@ type Faults []Fault
 // ParseFaults reads the compact form, a comma list of [service.]kind[@arg][=when]:
 //
 //	429=5%            one request in twenty, seeded        drop=x3        the next three requests
-//	429@2s=every10    each tenth, with Retry-After: 2      5xx@502        always
+//	429@2s=every10    each tenth, with Retry-After: 2      5xx@502        always; same as 502
 //	latency=50ms..200ms   always; same as latency@50ms..200ms=100%
 //	rate=50/60s       50 requests per window of a minute   nxlink.drop=5% one service alone
 func ParseFaults(text string) (Faults, error) {
@@ -93,6 +93,9 @@ func parseFault(item string) (Fault, error) {
 		if service == "" {
 			return f, errors.New("no service stands before the dot")
 		}
+	}
+	if n, err := strconv.Atoi(name); err == nil && n >= 500 && n <= 599 && !hasArg {
+		name, arg, hasArg = string(KindServerError), name, true // 502=1%: the status alone
 	}
 	f.Kind = Kind(name)
 	if !slices.Contains(Kinds, f.Kind) {

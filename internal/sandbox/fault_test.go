@@ -20,6 +20,7 @@ func TestParseFaults(t *testing.T) {
 		{"429@2s=every10 drop=x3", "429@2s=every10,drop=x3"},
 		{"5xx", "5xx@503=100%"}, {"5xx@502=0.5%", "5xx@502=0.5%"}, {"5xx-after", "5xx-after@504=100%"},
 		{"latency@1s=20%", "latency@1s..1s=20%"}, {"latency=1s", "latency@1s..1s=100%"}, {"stall=x1", "stall@1m0s..1m0s=x1"}, {"stall=5s", "stall@5s..5s=100%"}, {"stall@2m=x1", "stall@2m0s..2m0s=x1"},
+		{"500=2%", "5xx@500=2%"}, {"a.502", "a.5xx@502=100%"},
 		{"stall", "stall@1m0s..1m0s=100%"}, {"nx.html=1%", "nx.html=1%"}, {"rate=10/s", "rate=10/1s"},
 		{"malformed,truncate,drop-before,partial", "malformed=100%,truncate=100%,drop-before=100%,partial=100%"},
 	}
@@ -37,7 +38,7 @@ func TestParseFaults(t *testing.T) {
 	bad := []struct{ in, want string }{
 		{"dorp=5%", `"dorp" is not a fault; there are latency, 429`}, {"drop=5", "does not say when"}, {"drop=101%", "not a share"}, {"drop=x0", "does not say when"},
 		{"drop=NaN%", "not a share"}, {"drop@1s", "takes nothing behind @"}, {"latency", "say how long"}, {"latency=2s..1s", "ends before it starts"}, {"latency@x=5%", "not a duration"},
-		{"5xx@404", "500 to 599"}, {"rate=5", "REQUESTS/WINDOW"}, {"rate=0/1s", "REQUESTS/WINDOW"}, {"rate=5/x", "not a window"}, {".drop", "before the dot"},
+		{"5xx@404", "500 to 599"}, {"404", "is not a fault"}, {"500@502", "is not a fault"}, {"rate=5", "REQUESTS/WINDOW"}, {"rate=0/1s", "REQUESTS/WINDOW"}, {"rate=5/x", "not a window"}, {".drop", "before the dot"},
 		{"429@-1s", "not a duration"}, {"a=1,b=2", `"b=2"`},
 	}
 	for _, tt := range bad {

@@ -35,10 +35,19 @@ type Tenant struct {
 	AppKeys []string
 }
 
+// What DefaultAccount signs with and where its customers go. The "=" is there because the vendor's own keys hold one,
+// which must be escaped in a URL.
+const (
+	AccessKey    = "sandbox-key"
+	AccessSecret = "sandbox-secret"
+	TenantID     = 144
+	AppKey       = "sandbox=app"
+)
+
 // DefaultAccount is what demo and tests sign with.
 var DefaultAccount = Account{
-	AccessKey: "sandbox-key", AccessSecret: "sandbox-secret",
-	Tenants: []Tenant{{ID: 144, AppKeys: []string{"sandbox=app"}}},
+	AccessKey: AccessKey, AccessSecret: AccessSecret,
+	Tenants: []Tenant{{ID: TenantID, AppKeys: []string{AppKey}}},
 }
 
 // Sandbox is both services of the vendor.
