@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
-	"github.com/sluicehq/sluice/internal/state/flock"
+	"github.com/sluicehq/sluice/internal/state/disk"
 )
 
 const (
@@ -34,7 +34,7 @@ const (
 type Dir struct {
 	path     string
 	pipeline string
-	lock     *flock.Lock
+	lock     *disk.Lock
 }
 
 // document is the content of position.json.
@@ -55,10 +55,10 @@ func Open(path, pipeline string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, connector.Configf(elsewhere, "the state folder %s cannot be made: %w", path, err)
 	}
-	lock, err := flock.Exclusive(filepath.Join(path, lockFile))
-	if errors.Is(err, flock.ErrHeld) {
+	lock, err := disk.Exclusive(filepath.Join(path, lockFile))
+	if errors.Is(err, disk.ErrHeld) {
 		who := "another process"
-		if held := (*flock.HeldError)(nil); errors.As(err, &held) && held.PID != 0 {
+		if held := (*disk.HeldError)(nil); errors.As(err, &held) && held.PID != 0 {
 			who = fmt.Sprintf("process %d", held.PID)
 		}
 		return nil, connector.Configf("Wait until it has ended or stop it; a second pipeline needs a `state:` folder of its own",
@@ -78,20 +78,10 @@ func Open(path, pipeline string) (*Dir, error) {
 // probe finds out now, not after the first batch, whether a file can be made here. What a crash left half written goes
 // on the way: we hold the lock, so it is nobody's.
 func (d *Dir) probe() error {
-	left, err := filepath.Glob(filepath.Join(d.path, positionFile+".*.tmp"))
-	if err != nil {
+	if err := disk.Sweep(d.path); err != nil {
 		return err
 	}
-	for _, name := range left {
-		if err := os.Remove(name); err != nil {
-			return err
-		}
-	}
-	f, err := os.CreateTemp(d.path, positionFile+".*.tmp")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	return disk.Probe(d.path)
 }
 
 // Load returns the position saved last, nil if there is none yet. A damaged file, a file of a later version and a
@@ -146,48 +136,11 @@ func (d *Dir) Save(ctx context.Context, pos connector.Position) error {
 	if err != nil {
 		return fmt.Errorf("encode the position: %w", err)
 	}
-	if err := d.replace(text.Bytes()); err != nil {
+	if err := disk.Replace(filepath.Join(d.path, positionFile), text.Bytes()); err != nil {
 		return connector.Transientf("Check the disk's space and the folder's permissions, then run again",
 			"the position cannot be saved in %s: %w", d.path, err)
 	}
 	return nil
-}
-
-func (d *Dir) replace(text []byte) (err error) {
-	f, err := os.CreateTemp(d.path, positionFile+".*.tmp") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(text); err != nil {
-		_ = f.Close()
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		_ = f.Close()
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), filepath.Join(d.path, positionFile)); err != nil {
-		return err
-	}
-	return syncDir(d.path)
-}
-
-// syncDir makes a rename durable.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }
 
 // Close frees the lock. The position stays.

@@ -1,6 +1,4 @@
-// Package flock locks a file between processes. The system frees a lock when its process ends, however it ends, so a
-// crash leaves none behind; and two opens within one process exclude each other as two processes do.
-package flock
+package disk
 
 import (
 	"errors"
@@ -28,7 +26,8 @@ func (e *HeldError) Error() string {
 
 func (e *HeldError) Unwrap() error { return ErrHeld }
 
-// Lock is a lock that is held. The file stays when it is freed: to remove it would let two processes lock two files of
+// Lock is a lock on a file between processes. The system frees it when its process ends, however it ends, so a crash
+// leaves none behind; and two opens within one process exclude each other as two processes do. The file stays when it is freed: to remove it would let two processes lock two files of
 // one name.
 type Lock struct{ file *os.File }
 
