@@ -289,4 +289,6 @@ func (in *input) check(p position) error {
 }
 
 // interrupted reports whether err only says that the caller stopped waiting.
-func interrupted(ctx context.Context, err error) bool { return err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) }
+func interrupted(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err())
+}

@@ -47,7 +47,7 @@ func (j *judge) one(e Emission) error {
 		}
 	}
 	if at < 0 {
-		return fmt.Errorf("a state was given back that the host never sent: %s", e.Text)
+		return fmt.Errorf("a state was given back that the host never sent, or one that has lost a part: %s", e.Text)
 	}
 	state := j.h.States[at]
 	if j.out[at] {

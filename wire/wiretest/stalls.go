@@ -41,12 +41,16 @@ func checkCancel(h Harness) error {
 	if err != nil {
 		return err
 	}
-	if _, ended, err := readFor(r, 0); !ended {
-		return fmt.Errorf("Read with a context that has ended gives %v", err)
-	}
-	g := got{}
 	half := len(h.Input) / 2
 	in.feed(h.Input[:half], false)
+	synctest.Wait()
+	if b, ended, err := readFor(r, 0); !ended {
+		if b.Rows != nil {
+			b.Rows.Release()
+		}
+		return fmt.Errorf("Read with a context that has ended gives %d rows and the error %v", b.NumRows(), err)
+	}
+	g := got{}
 	end, err := readUntilQuiet(r, g, h.Age/2)
 	if err != nil || end {
 		return errors.Join(err, g.diffIf(end, h.Rows))
