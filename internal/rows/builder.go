@@ -39,7 +39,7 @@ type Builder struct {
 
 // cell is one value of the object at hand: where it stands, and what it is.
 type cell struct {
-	start, end int
+	start, end uint32
 	tok        token
 	scratch    bool  // start and end count in Builder.scratch, not in the object
 	num        int64 // of an int64 column
@@ -175,7 +175,7 @@ func (b *Builder) commit(object []byte) {
 		case c.kind == kindJSON || c.kind == kindNumber:
 			c.appendBytes(src[v.start:v.end])
 			if tok == tokNested {
-				flatten(c.data[len(c.data)-(v.end-v.start):])
+				flatten(c.data[len(c.data)-int(v.end-v.start):])
 			}
 		case tok == tokNull:
 			b.nullBit[i/8] |= 1 << (i % 8)

@@ -17,6 +17,10 @@ func (b *Builder) check(obj []byte) *Refusal {
 		if v.tok <= tokNull {
 			continue
 		}
+		if v.tok == tokString && b.cols[i].kind == kindText { // by far the most frequent
+			v.start, v.end = v.start+1, v.end-1
+			continue
+		}
 		why := ""
 		switch b.cols[i].kind {
 		case kindText:
@@ -43,9 +47,9 @@ func (b *Builder) unescape(v *cell, obj []byte) []byte {
 		return obj[v.start:v.end]
 	case tokEscaped:
 		b.dec.ResetBytes(obj[v.start:v.end])
-		v.start, v.scratch = len(b.scratch), true
+		v.start, v.scratch = uint32(len(b.scratch)), true
 		b.scratch, _ = b.dec.StrAppend(b.scratch) // read before, so it cannot fail
-		v.end = len(b.scratch)
+		v.end = uint32(len(b.scratch))
 		return b.scratch[v.start:v.end]
 	}
 	return obj[v.start:v.end]

@@ -30,7 +30,7 @@ func (b *Builder) scan(obj []byte) *Refusal {
 			before = f.entry
 		}
 		if f.entry != nil && f.col >= 0 {
-			b.cells[f.col] = cell{start: start, end: end, tok: tok}
+			b.cells[f.col] = cell{start: uint32(start), end: uint32(end), tok: tok}
 		} else {
 			b.keepExtra(&f, member{f.start, f.end, start, end})
 		}

@@ -59,6 +59,15 @@ func scanString(b []byte, i int) (end int, high bool) {
 	return i, beyond&highs != 0
 }
 
+// scanPlain returns the end of the string that starts at i, or -1 if it has escapes or is broken.
+func scanPlain(b []byte, i int) int {
+	j, high := scanString(b, i+1)
+	if j >= len(b) || b[j] != '"' || high && !utf8.Valid(b[i+1:j]) {
+		return -1
+	}
+	return j + 1
+}
+
 // scanNumber returns the end of the JSON number that starts at i, or -1.
 func scanNumber(b []byte, i int) int {
 	if i < len(b) && b[i] == '-' {
@@ -100,7 +109,7 @@ func digits(b []byte, i int) int {
 }
 
 func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
 	}
 	return i
@@ -112,39 +121,93 @@ func scanValue(d *jx.Decoder, b []byte, i int) (end int, tok token) {
 	if i >= len(b) {
 		return i, tokBad
 	}
-	switch c := b[i]; c {
+	switch b[i] {
 	case '"':
-		j, high := scanString(b, i+1)
-		if j >= len(b) || b[j] < ' ' {
-			return i, tokBad
+		if end = scanPlain(b, i); end >= 0 {
+			return end, tokString
 		}
-		if b[j] == '\\' {
-			return scanRaw(d, b, i, tokEscaped)
-		}
-		if high && !utf8.Valid(b[i+1:j]) {
-			return i, tokBad
-		}
-		return j + 1, tokString
+		return scanRaw(d, b, i, tokEscaped)
 	case '{', '[':
+		if end = scanFlat(b, i); end >= 0 {
+			return end, tokNested
+		}
 		return scanRaw(d, b, i, tokNested)
 	case 't':
-		return scanLiteral(b, i, "true", tokTrue)
+		tok = tokTrue
 	case 'f':
-		return scanLiteral(b, i, "false", tokFalse)
+		tok = tokFalse
 	case 'n':
-		return scanLiteral(b, i, "null", tokNull)
+		tok = tokNull
+	default:
+		tok = tokNumber
 	}
-	if end = scanNumber(b, i); end < 0 {
+	if end = scanScalar(b, i); end < 0 {
 		return i, tokBad
 	}
-	return end, tokNumber
+	return end, tok
 }
 
-func scanLiteral(b []byte, i int, word string, tok token) (int, token) {
-	if len(b)-i < len(word) || string(b[i:i+len(word)]) != word {
-		return i, tokBad
+// scanFlat returns the end of the object or array that starts at i, or -1 if it nests further, has escapes or is broken.
+// Most nested values are lists of a few plain strings, for which asking jx would take longer than the whole row.
+func scanFlat(b []byte, i int) int {
+	object := b[i] == '{'
+	last := b[i] + 2 // } and ] are two places behind { and [
+	i = skipSpace(b, i+1)
+	if i < len(b) && b[i] == last {
+		return i + 1
 	}
-	return i + len(word), tok
+	for {
+		if object {
+			if i >= len(b) || b[i] != '"' {
+				return -1
+			}
+			if i = scanPlain(b, i); i < 0 {
+				return -1
+			}
+			if i = skipSpace(b, i); i >= len(b) || b[i] != ':' {
+				return -1
+			}
+			i = skipSpace(b, i+1)
+		}
+		if i = scanScalar(b, i); i < 0 {
+			return -1
+		}
+		i = skipSpace(b, i)
+		switch {
+		case i >= len(b):
+			return -1
+		case b[i] == last:
+			return i + 1
+		case b[i] != ',':
+			return -1
+		}
+		i = skipSpace(b, i+1)
+	}
+}
+
+// scanScalar returns the end of the plain string, number or literal that starts at i, or -1.
+func scanScalar(b []byte, i int) int {
+	if i >= len(b) {
+		return -1
+	}
+	switch b[i] {
+	case '"':
+		return scanPlain(b, i)
+	case 't':
+		return scanLiteral(b, i, "true")
+	case 'f':
+		return scanLiteral(b, i, "false")
+	case 'n':
+		return scanLiteral(b, i, "null")
+	}
+	return scanNumber(b, i)
+}
+
+func scanLiteral(b []byte, i int, word string) int {
+	if len(b)-i < len(word) || string(b[i:i+len(word)]) != word {
+		return -1
+	}
+	return i + len(word)
 }
 
 // scanRaw lets jx find the end of the value at i.

@@ -1,9 +1,6 @@
 package rows
 
-import (
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
-)
+import "github.com/apache/arrow/go/v15/arrow"
 
 // Size returns the bytes of the buffers that a record holds; of a slice, its share of them. (A slice still pins the whole
 // record that it was cut from: [Take] rows that wait long.)
@@ -25,15 +22,13 @@ func arraySize(arr arrow.Array, from, to int) int64 {
 	if bufs := arr.Data().Buffers(); len(bufs) > 0 && bufs[0] != nil {
 		size = (rows + 7) / 8
 	}
-	switch a := arr.(type) {
-	case *array.String:
-		return size + 4*(rows+1) + int64(a.ValueOffset(to)-a.ValueOffset(from))
-	case *array.Binary:
-		return size + 4*(rows+1) + a.ValueOffset64(to) - a.ValueOffset64(from)
-	case *array.List:
-		begin, _ := a.ValueOffsets(from)
-		_, end := a.ValueOffsets(to - 1)
-		return size + 4*(rows+1) + arraySize(a.ListValues(), int(begin), int(end))
+	var v view
+	v.open(arr, kindOf(arrow.Field{Type: arr.DataType()}))
+	switch v.kind {
+	case kindText, kindBinary:
+		return size + 4*(rows+1) + int64(v.ends[to]-v.ends[from])
+	case kindList:
+		return size + 4*(rows+1) + arraySize(v.values(), int(v.ends[from]), int(v.ends[to]))
 	}
 	if t, ok := arr.DataType().(arrow.FixedWidthDataType); ok {
 		return size + (rows*int64(t.BitWidth())+7)/8

@@ -153,7 +153,7 @@ func takeLists(mem memory.Allocator, picks []pick, ends []int32) arrow.Array {
 	ends[0] = 0
 	row, n := 0, 0
 	for i, p := range picks {
-		elements[i].arr = p.view.arr.(*array.List).ListValues()
+		elements[i].arr = p.view.values()
 		for _, r := range p.rows {
 			for e := p.view.ends[r]; e < p.view.ends[r+1]; e++ {
 				elements[i].rows = append(elements[i].rows, e)
