@@ -115,9 +115,6 @@ func (b *Builder) Len() int { return b.rows }
 // Bytes estimates, from above, the size of the record that NewRecord would return.
 func (b *Builder) Bytes() int64 { return b.bytes }
 
-// Schema returns the schema of the records.
-func (b *Builder) Schema() *arrow.Schema { return b.schema }
-
 // Append adds one JSON object as a row. It keeps nothing of object. If it returns a Refusal, nothing was added, and
 // AppendRefused can keep the row's place.
 func (b *Builder) Append(object []byte) *Refusal {
@@ -142,16 +139,17 @@ func (b *Builder) Append(object []byte) *Refusal {
 	return nil
 }
 
-// forget drops what was noted of the object at hand.
+// forget drops what was noted of the object at hand, and the memory that an uncommon one took.
 func (b *Builder) forget() {
 	b.extras, b.scratch = b.extras[:0], b.scratch[:0]
-	if len(b.loose) > maxLearned {
-		b.loose = map[string]int{}
-	} else if len(b.loose) > 0 {
-		clear(b.loose)
-	}
 	if cap(b.scratch) > keepStaged {
 		b.scratch = nil
+	}
+	switch n := len(b.loose); {
+	case n > maxLearned:
+		b.loose, b.extras = map[string]int{}, nil
+	case n > 0:
+		clear(b.loose)
 	}
 }
 

@@ -43,6 +43,9 @@ func refuse(object []byte) *Refusal {
 	if start == len(object) {
 		return bad("the text is empty, not a JSON object")
 	}
+	if deep(object, maxDepth) {
+		return bad("nested deeper than %d levels", maxDepth)
+	}
 	raw, err := jx.DecodeBytes(object[start:]).Raw()
 	switch err = cause(err); {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -52,9 +55,6 @@ func refuse(object []byte) *Refusal {
 	}
 	if end := skipSpace(object, start+len(raw)); end < len(object) {
 		return bad("something stands behind the JSON value at offset %d", end)
-	}
-	if deep(object, maxDepth) {
-		return bad("nested deeper than %d levels", maxDepth)
 	}
 	if object[start] != '{' {
 		return bad("a JSON %s, not an object", jx.Raw(object[start:]).Type())

@@ -258,9 +258,9 @@ func hex4(b []byte) (r uint32) {
 	return r
 }
 
-// deep reports whether valid JSON is nested deeper than levels.
+// deep reports whether JSON, perhaps broken, is nested deeper than levels.
 func deep(b []byte, levels int) bool {
-	if len(b) <= 2*levels { // too short for so many brackets
+	if len(b) <= levels { // too short for so many brackets
 		return false
 	}
 	depth := 0
@@ -273,7 +273,7 @@ func deep(b []byte, levels int) bool {
 		case '}', ']':
 			depth--
 		case '"':
-			for i++; b[i] != '"'; i++ {
+			for i++; i < len(b) && b[i] != '"'; i++ {
 				if b[i] == '\\' {
 					i++
 				}

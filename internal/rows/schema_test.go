@@ -103,7 +103,7 @@ func TestSchemaErrors(t *testing.T) {
 		{`{"type":"string"}`, `its "type" is not object`},
 		{`{"type":["null","array"]}`, `its "type" is not object`},
 		{"{\"properties\":{\"\xff\":{}}}", "not UTF-8"},
-		{`{"properties":{"x":` + strings.Repeat(`{"anyOf":[`, 6000) + strings.Repeat(`]}`, 6000) + `}}`, "depth"},
+		{`{"properties":{"x":` + strings.Repeat(`{"anyOf":[`, 6000) + strings.Repeat(`]}`, 6000) + `}}`, "nested deeper"},
 	} {
 		_, err := SchemaFromJSON([]byte(tc.doc))
 		if connector.KindOf(err) != connector.KindConfig || !strings.Contains(fmt.Sprint(err), tc.want) || len(fmt.Sprint(err)) > 200 {

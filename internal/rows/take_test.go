@@ -117,3 +117,32 @@ func TestSize(t *testing.T) {
 		t.Errorf("no rows have %d bytes", got)
 	}
 }
+
+// Types that only hosts send take another way.
+func TestOtherTypes(t *testing.T) {
+	mem := checked(t)
+	schema := arrow.NewSchema([]arrow.Field{
+		{Name: "large", Type: arrow.BinaryTypes.LargeString, Nullable: true},
+		{Name: "at", Type: arrow.StructOf(arrow.Field{Name: "x", Type: arrow.PrimitiveTypes.Float32, Nullable: true}), Nullable: true},
+	}, nil)
+	b := array.NewRecordBuilder(mem, schema)
+	defer b.Release()
+	lines := []string{`{"large":"a","at":{"x":1.5}}`, `{}`, `{"large":"<c>","at":{"x":null}}`}
+	for _, line := range lines {
+		if err := b.UnmarshalJSON([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rec := b.NewRecord()
+	defer rec.Release()
+	slice := rec.NewSlice(1, 3)
+	defer slice.Release()
+	taken := Take(mem, []Part{{Rec: slice, Rows: []int32{1, 0}}, {Rec: rec, Rows: []int32{0, 1, 2}}})
+	defer taken.Release()
+	for row, want := range []string{lines[2], lines[1], lines[0], lines[1], lines[2]} {
+		sameJSON(t, "take", AppendJSON(nil, taken, row), want)
+	}
+	if got := Size(rec); got < 4 || got > 1000 {
+		t.Errorf("got %d bytes", got)
+	}
+}
