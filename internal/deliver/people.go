@@ -3,7 +3,7 @@ package deliver
 import "slices"
 
 // pastPeople is how many persons without an open row are remembered for the sake of their aliases. About 100 bytes each.
-const pastPeople = 1 << 16
+const pastPeople = 1 << 13
 
 // person is a set of identifiers that some row held together. Rows of one person are sent one after the other, and
 // since each row of a person becomes its last, a row has at most one successor.
@@ -48,7 +48,7 @@ func (p *person) root() *person {
 // than one identifier: otherwise two rows that share no identifier, but whose identifiers an earlier row tied together,
 // could overtake each other at the vendor, which matches them to one record.
 type people struct {
-	byKey map[uint64]*person
+	byKey *keyTable
 	past  []pastEntry // ring
 	next  int
 	idled uint64
@@ -61,13 +61,13 @@ type pastEntry struct {
 }
 
 func newPeople(past int) *people {
-	return &people{byKey: make(map[uint64]*person), past: make([]pastEntry, past)}
+	return &people{byKey: newKeyTable(), past: make([]pastEntry, past)}
 }
 
 // holder returns the open row that the person of one of these keys ends with, nil if there is none.
 func (t *people) holder(keys []uint64) *row {
 	for _, k := range keys {
-		if p := t.byKey[k]; p != nil {
+		if p := t.byKey.get(k); p != nil {
 			if r := p.root().last; r != nil {
 				return r
 			}
@@ -82,7 +82,7 @@ func (t *people) enter(r *row, keys []uint64) {
 	var who *person
 	missing := 0 // new keys, moved to the front of keys
 	for i, k := range keys {
-		p := t.byKey[k]
+		p := t.byKey.get(k)
 		if p == nil {
 			keys[i], keys[missing] = keys[missing], k
 			missing++
@@ -104,7 +104,7 @@ func (t *people) enter(r *row, keys []uint64) {
 	}
 	for i, k := range keys[:missing] {
 		if !slices.Contains(keys[:i], k) { // two identifiers of a row may be spelt alike
-			t.byKey[k] = who
+			t.byKey.put(k, who)
 			who.add(k)
 		}
 	}
@@ -169,7 +169,7 @@ func (t *people) keep(p *person) {
 }
 
 func (t *people) forget(p *person) {
-	p.each(func(k uint64) { delete(t.byKey, k) })
+	p.each(t.byKey.delete)
 	p.n, p.idle, p.more = 0, 0, nil
 	t.spare = append(t.spare, p)
 }
