@@ -41,14 +41,6 @@ func (t *keyTable) add(name string, col int) *entry {
 	return e
 }
 
-// found is the outcome of looking for a key in an object.
-type found struct {
-	*entry            // nil: an unknown key that is not remembered, see name
-	name       []byte // set where entry is nil; without escapes
-	start, end int    // the key as written, with its quotes
-	after      int    // where the value, or white space before it, begins; -1: no key here
-}
-
 // guess tries the keys that are likely to stand at i. A few are tried in turn, because a row may lack some.
 func (t *keyTable) guess(b []byte, i int, before *entry) *entry {
 	e := before.next
@@ -64,37 +56,33 @@ func (t *keyTable) guess(b []byte, i int, before *entry) *entry {
 	return nil
 }
 
-// find reads the key at i, whatever it is, and remembers that it came after before.
-func (t *keyTable) find(d *jx.Decoder, b []byte, i int, before *entry) found {
-	bad := found{after: -1}
+// find reads the key at i, whatever it is, and remembers that it came after before. end is where the key as written ends,
+// after where the value, or white space before it, begins; -1 if there is no key. An unknown key that is not remembered
+// has no entry but its name, without escapes, which may share memory with b.
+func (t *keyTable) find(d *jx.Decoder, b []byte, i int, before *entry) (e *entry, name []byte, end, after int) {
 	if i >= len(b) || b[i] != '"' {
-		return bad
+		return nil, nil, i, -1
 	}
 	end, tok := scanValue(d, b, i)
-	f := found{start: i, end: end}
 	switch tok {
 	case tokString:
-		f.name = b[i+1 : end-1]
+		name = b[i+1 : end-1]
 	case tokEscaped:
 		d.ResetBytes(b[i:end])
-		var err error
-		if f.name, err = d.StrAppend(nil); err != nil {
-			return bad
-		}
+		name, _ = d.StrAppend(nil) // read before, so it cannot fail
 	default:
-		return bad
+		return nil, nil, i, -1
 	}
-	if f.after = skipSpace(b, end); f.after >= len(b) || b[f.after] != ':' {
-		return bad
+	if after = skipSpace(b, end); after >= len(b) || b[after] != ':' {
+		return nil, nil, i, -1
 	}
-	f.after++
-	if f.entry = t.byName[string(f.name)]; f.entry == nil {
-		f.entry = t.learn(f.name)
+	if e = t.byName[string(name)]; e == nil {
+		e = t.learn(name)
 	}
-	if f.entry != nil && tok == tokString {
-		before.next = f.entry
+	if e != nil && tok == tokString {
+		before.next = e
 	}
-	return f
+	return e, name, end, after + 1
 }
 
 // learn remembers an unknown key, so that it is guessed the next time. It returns nil where the bounds forbid that.

@@ -15,24 +15,29 @@ func (b *Builder) scan(obj []byte) *Refusal {
 	i = skipSpace(obj, i+1)
 	more := i < len(obj) && obj[i] != '}'
 	for before := &b.keys.root; more; {
-		var f found
-		if e := b.keys.guess(obj, i, before); e != nil {
-			f = found{entry: e, start: i, end: i + len(e.frag) - 1, after: i + len(e.frag)}
-		} else if f = b.keys.find(&b.dec, obj, i, before); f.after < 0 {
+		var name []byte
+		var keyEnd, start int
+		e := b.keys.guess(obj, i, before)
+		if e != nil {
+			start = i + len(e.frag)
+			keyEnd = start - 1
+		} else if e, name, keyEnd, start = b.keys.find(&b.dec, obj, i, before); start < 0 {
 			return refuseAt(obj, nil)
 		}
-		start := skipSpace(obj, f.after)
+		start = skipSpace(obj, start)
 		end, tok := scanValue(&b.dec, obj, start)
 		if tok == tokBad {
-			return refuseAt(obj, obj[f.start:f.end])
+			return refuseAt(obj, obj[i:keyEnd])
 		}
-		if f.entry != nil {
-			before = f.entry
-		}
-		if f.entry != nil && f.col >= 0 {
-			b.cells[f.col] = cell{start: uint32(start), end: uint32(end), tok: tok}
-		} else {
-			b.keepExtra(&f, member{f.start, f.end, start, end})
+		switch {
+		case e == nil:
+			b.keepLoose(name, member{i, keyEnd, start, end})
+		case e.col >= 0:
+			before = e
+			b.cells[e.col] = cell{start: uint32(start), end: uint32(end), tok: tok}
+		default:
+			before = e
+			b.keepExtra(e, member{i, keyEnd, start, end})
 		}
 		if i = skipSpace(obj, end); i >= len(obj) {
 			return refuseAt(obj, nil)
@@ -53,32 +58,31 @@ func (b *Builder) scan(obj []byte) *Refusal {
 }
 
 // keepExtra notes a member that is no column, in the place of an earlier one of its name.
-func (b *Builder) keepExtra(f *found, m member) {
-	at, seen := 0, false
+func (b *Builder) keepExtra(e *entry, m member) {
 	switch {
-	case b.extra < 0:
-		return
-	case f.entry != nil:
-		if f.col == toDrop {
-			return
-		}
-		at, seen = f.at, f.row == b.row
-		if !seen {
-			f.at, f.row = len(b.extras), b.row
-		}
+	case e.col == toDrop || b.extra < 0:
+	case e.row == b.row:
+		b.extras[e.at] = m
 	default:
-		if at, seen = b.loose[text(f.name)]; !seen {
-			if b.keys.target(f.name) == toDrop {
-				return
-			}
-			b.loose[text(f.name)] = len(b.extras)
-		}
-	}
-	if seen {
-		b.extras[at] = m
-	} else {
+		e.at, e.row = len(b.extras), b.row
 		b.extras = append(b.extras, m)
 	}
+}
+
+// keepLoose is keepExtra for a key that is not remembered beyond this object.
+func (b *Builder) keepLoose(name []byte, m member) {
+	if b.extra < 0 {
+		return
+	}
+	if at, seen := b.loose[text(name)]; seen {
+		b.extras[at] = m
+		return
+	}
+	if b.keys.target(name) == toDrop {
+		return
+	}
+	b.loose[text(name)] = len(b.extras)
+	b.extras = append(b.extras, m)
 }
 
 // refuseAt explains why the walk stopped. key is the key, as written, whose value stopped it, if one did.
