@@ -35,6 +35,7 @@ type Config struct {
 	Encoding    string // utf-8 (default) or gb18030, which holds GBK and GB2312
 	Delimiter   string // of CSV; default: the one of , ; tab | that the header holds most
 	Stream      string // default "contacts"
+	Follow      bool   // at the end of the file wait for more; not for gzip
 
 	BatchRows  int           // default 1,000
 	BatchBytes int64         // a batch is cut once it holds so much; default 1 MiB
@@ -65,6 +66,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if err := one(&c.Compression, "compression", Auto, Auto, None, Gzip); err != nil {
 		return c, err
+	}
+	if c.Follow && (c.Compression == Gzip || c.Compression == Auto && strings.HasSuffix(c.Path, ".gz")) {
+		return c, connector.Configf("Unpack it, or run without --follow", "%s is gzip data, which cannot be followed", c.Path)
 	}
 	switch strings.ToLower(c.Encoding) {
 	case "utf8":

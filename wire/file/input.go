@@ -34,6 +34,7 @@ type input struct {
 	size    int64        // of a regular file when opened
 	skip    int64        // bytes of text to pass over first
 	read    atomic.Int64 // bytes taken from the file
+	tail    *tail        // of a file that is followed, else nil
 
 	mu     sync.Mutex // covers raw and closed: Close comes from another goroutine
 	raw    io.Reader
@@ -67,6 +68,10 @@ func openInput(cfg Config) (*input, error) {
 		return nil, pathError(cfg.Path, err)
 	}
 	in.raw, in.size = f, info.Size()
+	if cfg.Follow {
+		in.tail = newTail(f)
+		in.raw = in.tail
+	}
 	return in, nil
 }
 

@@ -95,7 +95,9 @@ func (r *Reader) resume(ctx context.Context, from connector.Position) error {
 	if err := r.in.check(r.base); err != nil {
 		return err
 	}
-	in, err := openInput(r.cfg)
+	again := r.cfg
+	again.Follow = false // the header is there, or the position would not be
+	in, err := openInput(again)
 	if err != nil {
 		return err
 	}
@@ -302,6 +304,9 @@ func (r *Reader) Progress() (read, total int64) {
 	if r.in == nil {
 		return 0, 0
 	}
+	if r.in.tail != nil {
+		return r.in.read.Load(), 0
+	}
 	return min(r.in.read.Load(), max(r.in.size, r.in.read.Load())), r.in.size
 }
 
@@ -313,6 +318,9 @@ func (r *Reader) Close() error {
 	}
 	if r.src != nil {
 		r.src.Stop()
+		if r.in.tail != nil {
+			r.in.tail.stop()
+		}
 		if r.in.regular {
 			r.src.Wait()
 		}
