@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -37,7 +38,7 @@ func aWorld(seed uint64) *world {
 	rnd := rand.New(rand.NewPCG(seed, 77))
 	w := &world{
 		seed: seed, mode: []string{"merge", "replace", "insert"}[seed%3], opaque: seed/3%2 == 0,
-		rows: 10 + rnd.IntN(90), persons: 3 + rnd.IntN(60), faults: rnd.Float64() * 0.3, bad: rnd.Float64() * 0.2,
+		rows: 8 + rnd.IntN(60), persons: 3 + rnd.IntN(60), faults: rnd.Float64() * 0.3, bad: rnd.Float64() * 0.2,
 		skew: []time.Duration{0, 0, 0, time.Hour, -time.Minute}[rnd.IntN(5)],
 		conf: Config{Concurrency: 1 + rnd.IntN(6), RequestsPerSecond: []float64{0, 0, 20}[rnd.IntN(3)], MaxAttempts: 60},
 	}
@@ -128,21 +129,25 @@ func (w *world) run(t testing.TB, mem memory.Allocator) []string {
 	return seen.check()
 }
 
+var cases = flag.Uint64("cases", 1200, "cases of the model test")
+
 // TestModel: random rows with hot and aliased keys, bad rows, faults, throttles and lost replies end in exactly the state
 // that a serial sender would leave.
 func TestModel(t *testing.T) {
-	const cases = 2400
-	for seed := range uint64(cases) {
-		synctest.Test(t, func(t *testing.T) {
-			mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
-			defer mem.AssertSize(t, 0)
-			w := aWorld(seed)
-			for _, x := range w.run(t, mem) {
-				t.Errorf("seed %d (%s, opaque %t): %s", seed, w.mode, w.opaque, x)
+	const shares = 2
+	for share := range uint64(shares) {
+		t.Run(fmt.Sprint(share), func(t *testing.T) {
+			t.Parallel()
+			for seed := share; seed < *cases && !t.Failed(); seed += shares {
+				synctest.Test(t, func(t *testing.T) {
+					mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+					defer mem.AssertSize(t, 0)
+					w := aWorld(seed)
+					for _, x := range w.run(t, mem) {
+						t.Errorf("seed %d (%s, opaque %t): %s", seed, w.mode, w.opaque, x)
+					}
+				})
 			}
 		})
-		if t.Failed() {
-			return
-		}
 	}
 }
