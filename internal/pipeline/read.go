@@ -63,12 +63,10 @@ func (r *run) endOfInput(b connector.Batch, err error) {
 func newFlight(b connector.Batch, limit int64) (*flight, int64, error) {
 	f := &flight{stream: b.Stream, pos: b.Pos, rows: b.NumRows(), refused: b.Refused, in: b.Rows}
 	bytes := b.Bytes
-	if bytes <= 0 { // a reader that does not price its batches must not unbound the window
-		bytes = int64(len(b.Pos)) + restFixed
-		if b.Rows != nil {
-			bytes += rows.Size(b.Rows)
-		}
+	if bytes <= 0 && b.Rows != nil { // a reader that does not price its batches must not unbound the window
+		bytes = rows.Size(b.Rows)
 	}
+	bytes = max(bytes, restFixed+int64(len(b.Pos))) // what it costs even when it is settled
 	if err := checkRows("the rows refused when read", b.Refused, f.rows); err != nil {
 		f.release()
 		return nil, 0, err

@@ -59,10 +59,10 @@ func (d *Dir) mark(ids []string, m Mark) error {
 	if err != nil {
 		return err
 	}
-	if torn(f) {
-		line = append([]byte{'\n'}, line...)
+	line, err = behind(f, append(line, '\n'))
+	if err == nil {
+		_, err = f.Write(line)
 	}
-	_, err = f.Write(append(line, '\n'))
 	if err == nil {
 		err = f.Sync()
 	}
@@ -72,15 +72,20 @@ func (d *Dir) mark(ids []string, m Mark) error {
 	return disk.SyncDir(d.path)
 }
 
-// torn reports whether a crash left the file's last line without its break.
-func torn(f *os.File) bool {
+// behind puts a break before the line if a crash left the last one without.
+func behind(f *os.File, line []byte) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil || info.Size() == 0 {
-		return false
+		return line, err
 	}
 	var last [1]byte
-	_, err = f.ReadAt(last[:], info.Size()-1)
-	return err == nil && last[0] != '\n'
+	if _, err := f.ReadAt(last[:], info.Size()-1); err != nil {
+		return nil, err
+	}
+	if last[0] != '\n' {
+		line = append([]byte{'\n'}, line...)
+	}
+	return line, nil
 }
 
 // marks reads the last mark of each entry. A line cut off by a crash is passed over: its rows merely count as open.

@@ -98,10 +98,10 @@ func purgeFile(f segment, p Purge, marks map[string]Mark, kept map[string]bool) 
 	}
 	s.close()
 	switch {
+	case removed == 0 && !p.All:
+		return 0, nil
 	case good == 0:
 		return removed, os.Remove(f.name)
-	case removed == 0:
-		return 0, nil
 	}
 	return removed, disk.Replace(f.name, rest.Bytes())
 }
