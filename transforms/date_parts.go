@@ -1,0 +1,159 @@
+package transforms
+
+import (
+	"strings"
+	"time"
+)
+
+// dateParts collects what the directives of a layout read.
+type dateParts struct {
+	year, month, day, yearDay int
+	hour, minute, second      int
+	nanos                     int
+	half                      int // 1: am, 2: pm
+	twelve                    bool
+	zone                      *time.Location
+	offset                    int
+	hasOffset                 bool
+}
+
+// read takes one directive's part off the front of s.
+func (d *dateParts) read(directive byte, s string) (string, bool) {
+	switch directive {
+	case 'Y':
+		return readInt(s, 4, 4, 1, 9999, &d.year)
+	case 'y':
+		rest, ok := readInt(s, 2, 2, 0, 99, &d.year)
+		if d.year += 1900; d.year < 1969 {
+			d.year += 100
+		}
+		return rest, ok
+	case 'm':
+		return readInt(s, 1, 2, 1, 12, &d.month)
+	case 'd', 'e':
+		return readInt(strings.TrimPrefix(s, " "), 1, 2, 1, 31, &d.day)
+	case 'j':
+		return readInt(s, 1, 3, 1, 366, &d.yearDay)
+	case 'H', 'k':
+		return readInt(strings.TrimPrefix(s, " "), 1, 2, 0, 23, &d.hour)
+	case 'I', 'l':
+		d.twelve = true
+		return readInt(strings.TrimPrefix(s, " "), 1, 2, 1, 12, &d.hour)
+	case 'M':
+		return readInt(s, 1, 2, 0, 59, &d.minute)
+	case 'S':
+		return readInt(s, 1, 2, 0, 59, &d.second)
+	case 'f':
+		return d.readFraction(s)
+	case 'p', 'P':
+		return readName(s, []string{"am", "pm"}, 2, &d.half)
+	case 'b':
+		return readName(s, monthNames, 3, &d.month)
+	case 'B':
+		return readName(s, monthNames, 0, &d.month)
+	case 'a', 'A':
+		ignored, width := 0, 0
+		if directive == 'a' {
+			width = 3
+		}
+		return readName(s, dayNames, width, &ignored)
+	case 'z':
+		return d.readOffset(s)
+	}
+	return s, false
+}
+
+var (
+	monthNames = []string{"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"}
+	dayNames   = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
+)
+
+// readInt reads between least and most digits, of a number in [low, high].
+func readInt(s string, least, most, low, high int, into *int) (string, bool) {
+	n, i := 0, 0
+	for i < len(s) && i < most && s[i]-'0' <= 9 {
+		n = n*10 + int(s[i]-'0')
+		i++
+	}
+	*into = n
+	return s[i:], i >= least && n >= low && n <= high
+}
+
+// readName reads one of the names, or its first width letters where width is not 0, in any case; into counts from 1.
+func readName(s string, names []string, width int, into *int) (string, bool) {
+	for i, name := range names {
+		if width > 0 {
+			name = name[:width]
+		}
+		if len(s) >= len(name) && strings.EqualFold(s[:len(name)], name) {
+			*into = i + 1
+			return s[len(name):], true
+		}
+	}
+	return s, false
+}
+
+// readFraction reads up to nine digits of a second.
+func (d *dateParts) readFraction(s string) (string, bool) {
+	i, scale := 0, int(time.Second)/10
+	d.nanos = 0
+	for ; i < len(s) && i < 9 && s[i]-'0' <= 9; i++ {
+		d.nanos += int(s[i]-'0') * scale
+		scale /= 10
+	}
+	return s[i:], i > 0
+}
+
+// readOffset reads Z, +08, +0800, +08:00.
+func (d *dateParts) readOffset(s string) (string, bool) {
+	d.hasOffset = true
+	if s == "" {
+		return s, false
+	}
+	if s[0] == 'Z' || s[0] == 'z' {
+		return s[1:], true
+	}
+	sign := 1
+	switch s[0] {
+	case '-':
+		sign = -1
+	case '+':
+	default:
+		return s, false
+	}
+	hours, minutes := 0, 0
+	s, ok := readInt(s[1:], 2, 2, 0, 23, &hours)
+	if !ok {
+		return s, false
+	}
+	if rest := strings.TrimPrefix(s, ":"); rest != "" && rest[0]-'0' <= 9 {
+		if s, ok = readInt(rest, 2, 2, 0, 59, &minutes); !ok {
+			return s, false
+		}
+	}
+	d.offset = sign * (hours*60 + minutes) * 60
+	return s, true
+}
+
+// time puts the parts together and refuses days that the calendar does not have.
+func (d *dateParts) time() (time.Time, dateProblem) {
+	if d.twelve {
+		d.hour %= 12
+		if d.half == 2 {
+			d.hour += 12
+		}
+	}
+	if d.yearDay > 0 {
+		d.month, d.day = 1, d.yearDay
+		if d.yearDay == 366 && daysIn(d.year, 2) == 28 {
+			return time.Time{}, dateNoDay
+		}
+	} else if d.day > daysIn(d.year, d.month) {
+		return time.Time{}, dateNoDay
+	}
+	if d.hasOffset {
+		t := time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second, d.nanos, time.UTC)
+		return checkYear(t.Add(-time.Duration(d.offset) * time.Second))
+	}
+	return time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second, d.nanos, d.zone), dateOK
+}

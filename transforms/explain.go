@@ -1,0 +1,127 @@
+package transforms
+
+import (
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/sluicehq/sluice/connector"
+)
+
+// Explanation tells what becomes of one record, field by field. Values are JSON texts; a long text inside one is
+// shortened, "" is an absent value.
+type Explanation struct {
+	Stream  string
+	Skipped bool // the document skips the stream; nothing else is filled
+	// Filtered: a mark of deletion or `where` leaves the row out.
+	Filtered bool
+	// Rejected lists every refusal; a run reports the first.
+	Rejected []connector.RowResult
+	Fields   []FieldTrace // in order of evaluation: the user's fields, then the preset's
+}
+
+// FieldTrace is one field with the value after each step.
+type FieldTrace struct {
+	Field  string
+	Preset bool // a field of the vendor's preset; else of the user's document
+	File   string
+	Line   int // where the field is written; 0: nowhere
+	From   []SourceValue
+	Steps  []StepTrace
+	Value  string
+	// Rejected is why this field refuses the row; nil: it does not.
+	Rejected *connector.RowResult
+}
+
+// SourceValue is what a field reads: a field of the record or, in a preset, a column made before.
+type SourceValue struct{ Name, Value string }
+
+// StepTrace is one step and the value after it.
+type StepTrace struct{ Op, Args, Value string }
+
+// Explain runs one row of a record through the mapping and tells what each step made of it. Unlike a run it goes on
+// after a refusal, so that every fault of a record is seen at once.
+func (m *Mapping) Explain(stream string, in arrow.Record, row int) (Explanation, error) {
+	e := Explanation{Stream: stream}
+	if row < 0 || row >= int(in.NumRows()) {
+		return e, connector.Internalf("", "explain: the record has no row %d", row)
+	}
+	p, err := m.plan(stream, in.Schema())
+	if err != nil {
+		return e, err
+	}
+	if p == nil {
+		e.Skipped = true
+		return e, nil
+	}
+	x := newExec(p.g)
+	x.everything = true
+	x.begin(in, row, row+1, nil)
+	x.load()
+	x.filter()
+	e.take(x)
+	if e.Filtered = len(x.sel) == 0; e.Filtered {
+		return e, nil
+	}
+	for _, n := range p.g.nodes {
+		if !n.never || n.required {
+			e.Fields = append(e.Fields, x.explain(n, &e))
+		}
+	}
+	if p.g.identifierNames != "" {
+		x.identify()
+	}
+	e.take(x)
+	return e, nil
+}
+
+// take moves the refusals of the row from the exec to the explanation, and revives the row.
+func (e *Explanation) take(x *exec) *connector.RowResult {
+	var last *connector.RowResult
+	for _, r := range x.rejects {
+		r.Row = 0
+		e.Rejected = append(e.Rejected, r)
+		last = &r
+	}
+	x.rejects, x.hurt = x.rejects[:0], false
+	clear(x.dead)
+	return last
+}
+
+func (x *exec) explain(n *node, e *Explanation) FieldTrace {
+	t := FieldTrace{Field: n.name, Preset: n.preset, File: n.at.file, Line: n.at.line}
+	for i := range n.inputs {
+		if v := x.get(&n.inputs[i], 0); v.k != kindAbsent {
+			t.From = append(t.From, SourceValue{n.inputs[i].ref.name, x.told(v)})
+		}
+	}
+	if n.alias {
+		t.Steps = append(t.Steps, StepTrace{n.steps[0].op, n.steps[0].args, x.told(x.vecs[n.slot][0])})
+	} else {
+		x.trace = func(st *step, vec []value) {
+			t.Steps = append(t.Steps, StepTrace{st.op, st.args, x.told(vec[0])})
+		}
+		x.eval(n)
+		x.trace = nil
+	}
+	t.Value = x.told(x.vecs[n.slot][0])
+	if x.err != nil {
+		// on_error: fail ends a run; here it is shown as a refusal like any other.
+		x.err = nil
+	}
+	t.Rejected = e.take(x)
+	return t
+}
+
+// shownText is how much of a text an explanation shows.
+const shownText = 200
+
+// told gives a value as JSON text.
+func (x *exec) told(v value) string {
+	switch v.k {
+	case kindAbsent:
+		return ""
+	case kindText:
+		if s := firstRunes(v.s, shownText); s != v.s {
+			v.s = s + "…"
+		}
+	}
+	return string(x.appendJSON(nil, v))
+}

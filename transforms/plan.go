@@ -1,0 +1,192 @@
+package transforms
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/sluicehq/sluice/connector"
+	"go.starlark.net/starlark"
+)
+
+// plan is a graph ready to run: a connector.Plan.
+type plan struct {
+	m       *Mapping
+	g       *graph
+	schema  *arrow.Schema
+	scratch sync.Pool // of *exec
+
+	consumed map[string]bool
+	listing  atomic.Bool // the next record is to be looked through for fields that are dropped
+}
+
+// extraSample is how many rows are looked at to list what is dropped.
+const extraSample = 1000
+
+func newPlan(m *Mapping, b *builder) *plan {
+	g := b.graph
+	if b.custom != nil {
+		b.customSpec.seal(len(b.custom.inputs))
+	}
+	fields := make([]arrow.Field, len(g.outs))
+	for i, o := range g.outs {
+		fields[i] = o.field
+	}
+	p := &plan{m: m, g: g, schema: arrow.NewSchema(fields, nil), consumed: b.consumed}
+	p.scratch.New = func() any { return newExec(g) }
+	drops := (b.preset != nil || !b.byName) && (b.entry == nil || b.entry.rest == restDrop)
+	if drops {
+		names := slices.DeleteFunc(b.unnamed(), func(name string) bool { return g.whereReads(name) })
+		p.listing.Store(len(names) == 0 && g.extra >= 0)
+		p.noticeDropped(names)
+	}
+	return p
+}
+
+func newExec(g *graph) *exec {
+	x := &exec{g: g, dead: make([]bool, chunkRows), sel: make([]int32, 0, chunkRows), vecs: make([][]value, g.slots)}
+	backing := make([]value, g.slots*chunkRows)
+	for i := range x.vecs {
+		x.vecs[i] = backing[i*chunkRows : (i+1)*chunkRows : (i+1)*chunkRows]
+	}
+	x.args = make(starlark.Tuple, 0, len(g.whereIn))
+	return x
+}
+
+func (g *graph) whereReads(name string) bool {
+	return g.where != nil && slices.ContainsFunc(g.where.names, func(r ref) bool { return r.name == name })
+}
+
+func (p *plan) noticeDropped(names []string) {
+	if len(names) == 0 || p.m.opts.Notice == nil {
+		return
+	}
+	p.m.mu.Lock()
+	key := "dropped of " + p.g.stream
+	seen := p.m.noticed[key]
+	p.m.noticed[key] = true
+	p.m.mu.Unlock()
+	if !seen {
+		p.m.opts.Notice(fmt.Sprintf("stream %s: fields dropped: %s (map them, or set `rest: custom` to keep them)", p.g.stream, strings.Join(names, ", ")))
+	}
+}
+
+func (p *plan) Stream() string        { return p.g.stream }
+func (p *plan) Schema() *arrow.Schema { return p.schema }
+
+func (p *plan) Apply(ctx context.Context, in arrow.Record, skip []connector.RowResult) (connector.Applied, error) {
+	if err := p.fits(in); err != nil {
+		return connector.Applied{}, err
+	}
+	x := p.scratch.Get().(*exec)
+	defer p.free(x)
+	if p.listing.CompareAndSwap(true, false) {
+		p.listExtras(x, in)
+	}
+	rows := int(in.NumRows())
+	w := newWriter(p, in)
+	defer w.release()
+	index := make([]int32, 0, rows)
+	var rejected []connector.RowResult
+	for lo := 0; lo < rows; lo += chunkRows {
+		if err := ctx.Err(); err != nil {
+			return connector.Applied{}, err
+		}
+		x.begin(in, lo, min(lo+chunkRows, rows), skip)
+		x.run()
+		if x.err != nil {
+			return connector.Applied{}, x.err
+		}
+		for _, r := range x.survivors() {
+			index = append(index, int32(lo)+r)
+		}
+		rejected = append(rejected, x.rejects...)
+		if err := w.write(x); err != nil {
+			return connector.Applied{}, err
+		}
+	}
+	if len(index) == rows {
+		index = nil
+	}
+	out, err := w.record(index)
+	if err != nil {
+		return connector.Applied{}, err
+	}
+	return connector.Applied{Rows: out, Index: index, Rejected: rejected}, nil
+}
+
+func (p *plan) free(x *exec) {
+	x.end()
+	p.scratch.Put(x)
+}
+
+// fits guards against a record of another schema, whose columns would be read as something else.
+func (p *plan) fits(in arrow.Record) error {
+	if s := in.Schema(); s != p.g.schema && !s.Equal(p.g.schema) {
+		return connector.Internalf("", "apply: the record of stream %s has another schema than the plan", p.g.stream)
+	}
+	return nil
+}
+
+// listExtras gives notice of the fields in "_extra" that the mapping leaves behind.
+func (p *plan) listExtras(x *exec, in arrow.Record) {
+	rows := min(int(in.NumRows()), extraSample)
+	seen := map[string]bool{}
+	var names []string
+	x.in, x.lo = in, 0
+	for r := range rows {
+		extra := x.extraOf(int32(r))
+		if extra == "" {
+			continue
+		}
+		members, ok := x.membersOf(extra)
+		for _, m := range members {
+			if ok && !seen[m.key] {
+				name := strings.Clone(m.key)
+				seen[name] = true
+				if !p.consumed[name] && !bookkeeping(name) && !p.g.whereReads(name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	if len(names) == 0 {
+		p.listing.Store(true) // nothing was there yet
+	}
+	p.noticeDropped(names)
+}
+
+// Key evaluates the identifiers of one row; where the steps give nothing, the source's own spelling names it.
+func (p *plan) Key(in arrow.Record, row int) string {
+	if p.fits(in) != nil || row < 0 || row >= int(in.NumRows()) {
+		return ""
+	}
+	x := p.scratch.Get().(*exec)
+	defer p.free(x)
+	x.everything = true
+	x.begin(in, row, row+1, nil)
+	x.load()
+	for _, n := range p.g.nodes {
+		x.eval(n)
+	}
+	for _, n := range p.g.keyNodes {
+		x.eval(n)
+	}
+	for _, k := range p.g.keys {
+		if k.slot >= 0 {
+			if s, _ := x.text(x.vecs[k.slot][0]); s != "" {
+				return strings.Clone(s)
+			}
+		}
+		for i := range k.inputs {
+			if s, _ := x.text(x.get(&k.inputs[i], 0)); s != "" {
+				return strings.Clone(s)
+			}
+		}
+	}
+	return ""
+}
