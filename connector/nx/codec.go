@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/bitutil"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/rows"
@@ -163,6 +166,8 @@ func (c *codec) AppendRequest(req *connector.Request, rec arrow.Record) error {
 	if err := c.refuse(rec); err != nil {
 		return err
 	}
+	rec = omitEmpty(rec)
+	defer rec.Release()
 	enc := rows.NewEncoder(rec.Schema(), nil)
 	enc.Bind(rec)
 	body := append(req.Body, c.prefix...)
@@ -200,6 +205,54 @@ func (c *codec) refuse(rec arrow.Record) error {
 		return &connector.RowsError{Rows: refused}
 	}
 	return nil
+}
+
+// omitEmpty returns the record with empty texts as nulls, so that the encoder leaves them out. The caller owns a
+// reference. Only the bits that say what is null are made anew.
+func omitEmpty(rec arrow.Record) arrow.Record {
+	var columns []arrow.Array
+	for i := range int(rec.NumCols()) {
+		col, ok := rec.Column(i).(*array.String)
+		if !ok || !hasEmpty(col) {
+			continue
+		}
+		if columns == nil {
+			columns = slices.Clone(rec.Columns())
+		}
+		columns[i] = nullEmpty(col)
+		defer columns[i].Release()
+	}
+	if columns == nil {
+		rec.Retain()
+		return rec
+	}
+	return array.NewRecord(rec.Schema(), columns, rec.NumRows())
+}
+
+func hasEmpty(col *array.String) bool {
+	for i := range col.Len() {
+		if col.ValueLen(i) == 0 && col.IsValid(i) {
+			return true
+		}
+	}
+	return false
+}
+
+func nullEmpty(col *array.String) arrow.Array {
+	old := col.Data()
+	valid := make([]byte, bitutil.BytesForBits(int64(old.Offset()+old.Len())))
+	nulls := 0
+	for i := range col.Len() {
+		if col.ValueLen(i) > 0 && col.IsValid(i) {
+			bitutil.SetBit(valid, old.Offset()+i)
+		} else {
+			nulls++
+		}
+	}
+	buffers := []*memory.Buffer{memory.NewBufferBytes(valid), old.Buffers()[1], old.Buffers()[2]}
+	data := array.NewData(old.DataType(), old.Len(), buffers, nil, nulls, old.Offset())
+	defer data.Release()
+	return array.NewStringData(data)
 }
 
 // ParseResponse reads the answer; see outcome. Its verdict always speaks of the whole request.

@@ -126,6 +126,26 @@ func TestSlices(t *testing.T) {
 	}
 }
 
+// What the vendor makes of an empty text is not documented, so none is sent.
+func TestEmptyTextsAreLeftOut(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	defer mem.AssertSize(t, 0)
+	whole := record(t, mem,
+		[]any{"no", "no", "0"},
+		[]any{"A", "", "1", "", nil, 1, ""}, []any{"", "B", nil, "2", "", 0}, []any{"C", "C", "3"}, []any{"no", "", "4"})
+	defer whole.Release()
+	rec := whole.NewSlice(1, 4)
+	defer rec.Release()
+	req := &connector.Request{}
+	if err := mustCodec(t, goodLink(), "", vendorSchema()).AppendRequest(req, rec); err != nil {
+		t.Fatal(err)
+	}
+	want := `"customers":[{"first_name":"A","whats_app_phone":"1","gender":1},{"last_name":"B","sms_phone":"2","gender":0},{"first_name":"C","last_name":"C","whats_app_phone":"3"}]}`
+	if !strings.HasSuffix(string(req.Body), want) {
+		t.Errorf("body %s\nwant %s", req.Body, want)
+	}
+}
+
 func TestRowsWithoutIdentifierAreRefused(t *testing.T) {
 	rec := record(t, memory.DefaultAllocator,
 		[]any{"A", "A", "1"}, []any{"B", "B"}, []any{"C", "C", " ", "", nil}, []any{"D", "D", nil, nil, "d@e.f"})

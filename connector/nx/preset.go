@@ -26,9 +26,10 @@ type presetData struct {
 	GivenField   string
 	FamilyField  string
 	MissingName  string
+	FullNameMax  int
 	RemarkMax    int
-	CustomFields map[string]string
-	CustomName   string
+	CustomFields map[string]string // source name → customize_<type>_<n>
+	CustomName   string            // regular expression of names that pass as they are
 }
 
 // newPreset renders the dialect of one configuration.
@@ -41,10 +42,13 @@ func newPreset(cfg connector.Config) ([]byte, error) {
 	d := presetData{
 		New: isNew, HalvesNeeded: !isNew, FullName: isNew || s.SendFullName, Owner: s.contract != contractOld,
 		GivenField: "first_name", FamilyField: "last_name",
-		MissingName: s.MissingName, RemarkMax: 100, CustomFields: s.CustomFields, CustomName: customName.String(),
+		MissingName: s.MissingName, FullNameMax: 128, RemarkMax: 100, CustomFields: s.CustomFields, CustomName: customName.String(),
 	}
 	if isNew {
-		d.RemarkMax = 2000
+		d.FullNameMax, d.RemarkMax = 255, 2000
+	}
+	if d.CustomFields == nil {
+		d.CustomFields = map[string]string{} // {} in YAML, not null
 	}
 	if s.NameOrder == nameSurnameFirst {
 		d.GivenField, d.FamilyField = d.FamilyField, d.GivenField

@@ -184,6 +184,7 @@ func byStatus(resp *connector.Response) connector.Outcome {
 		o.Code, o.Throttled, o.RetryAfter = codeHTTPBusy, true, retryAfter(resp.Header)
 	case s >= 500 || s == http.StatusRequestTimeout || s == http.StatusTooEarly:
 		o.Code, o.RetryAfter = codeHTTPServer, retryAfter(resp.Header)
+		o.Throttled = s == http.StatusServiceUnavailable && o.RetryAfter > 0 // it says when, so it is not broken
 	case refusedStatus(s):
 		o.Code, o.Stop = codeHTTPAuth, connector.KindConfig
 	case s < 400 || s == http.StatusNotFound || s == http.StatusMethodNotAllowed:

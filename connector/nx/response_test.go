@@ -72,6 +72,7 @@ func TestParseResponse(t *testing.T) {
 		{"429 with a code", answer(429, envelopeOf("31337", "slow"), "Retry-After", "3"),
 			connector.Outcome{Verdict: retry, Throttled: true, RetryAfter: 3 * time.Second, Code: "31337", Message: "slow", RequestID: trace}},
 		{"503", answer(503, "<html><h1>Busy</h1></html>", "Retry-After", "-5"), connector.Outcome{Verdict: retry, Code: codeHTTPServer, Message: "HTTP 503, <html><h1>Busy</h1></html>"}},
+		{"503 with a time", answer(503, "", "Retry-After", " 30 "), connector.Outcome{Verdict: retry, Throttled: true, RetryAfter: 30 * time.Second, Code: codeHTTPServer, Message: "HTTP 503 with an empty body"}},
 		{"408", answer(408, ""), connector.Outcome{Verdict: retry, Code: codeHTTPServer, Message: "HTTP 408 with an empty body"}},
 		{"401", answer(401, ""), connector.Outcome{Verdict: retry, Stop: config, Code: codeHTTPAuth, Message: "HTTP 401 with an empty body"}},
 		{"404", answer(404, "not\n here"), connector.Outcome{Verdict: retry, Stop: config, Code: codeHTTPPath, Message: "HTTP 404, not here"}},
