@@ -17,21 +17,34 @@ func Services() []sandbox.Service {
 // Account is one that a sandbox knows from the start: the configuration that reaches it.
 type Account struct {
 	Vendor   string
-	Settings [][2]string // of the vendor's configuration, in the order to show them; without base_url
+	Settings []Setting // of the vendor's configuration, in the order to show them; without base_url
+}
+
+// Setting is one value of a configuration: a string or a whole number.
+type Setting struct {
+	Name  string
+	Value any
 }
 
 // Accounts lists one account per vendor, in the order of connector/all.
 func Accounts() []Account {
-	nx := [][2]string{{"access_key", nxsandbox.AccessKey}, {"access_secret", nxsandbox.AccessSecret}, {"tenant_id", fmt.Sprint(nxsandbox.TenantID)}, {"app_key", nxsandbox.AppKey}}
+	nx := []Setting{
+		{"access_key", nxsandbox.AccessKey}, {"access_secret", nxsandbox.AccessSecret},
+		{"tenant_id", nxsandbox.TenantID}, {"app_key", nxsandbox.AppKey},
+	}
 	return []Account{{"nxlink", nx}, {"nxcloud", nx}}
 }
 
 // YAML writes the account's settings as the lines of a pipeline file, each behind indent.
 func (a Account) YAML(indent, url string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%sbase_url: %s\n", indent, url)
+	fmt.Fprintf(&b, "%sbase_url: %q\n", indent, url)
 	for _, s := range a.Settings {
-		fmt.Fprintf(&b, "%s%s: %q\n", indent, s[0], s[1])
+		form := "%s%s: %v\n"
+		if _, text := s.Value.(string); text {
+			form = "%s%s: %q\n"
+		}
+		fmt.Fprintf(&b, form, indent, s.Name, s.Value)
 	}
 	return b.String()
 }

@@ -1,0 +1,61 @@
+// Command bench measures Sluice beside a hand-written loop and beside Benthos, in one run on one machine, and writes the
+// table in docs/benchmarks.md. Only the ratios mean something elsewhere.
+//
+//	go run ./bench -out docs/benchmarks.md        (make bench)
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+func main() {
+	out := flag.String("out", "", "write the table to this file; empty: standard output")
+	rows := flag.Int("rows", 300_000, "contacts for the comparison of whole programs")
+	rounds := flag.Int("rounds", 3, "rounds of it; the median counts")
+	big := flag.Int("big", 5_000_000, "contacts of the larger memory run; the smaller has a fifth")
+	skipPeer := flag.Bool("skip-peer", false, "leave Benthos out (it takes minutes to build)")
+	flag.Parse()
+	if err := run(*out, settings{rows: *rows, rounds: *rounds, big: *big, skipPeer: *skipPeer}); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+type settings struct {
+	rows, rounds, big int
+	skipPeer          bool
+}
+
+func run(out string, s settings) (err error) {
+	dir, err := os.MkdirTemp("", "sluice-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	b := &bench{settings: s, dir: dir}
+	var doc bytes.Buffer
+	fmt.Fprintf(&doc, "<!-- written by `make bench`; do not edit -->\n# Benchmarks\n\nOne run, everything side by side on the same machine (%d cores, %s, %s/%s). Absolute figures are this machine's;\nthe ratios are what counts.\n",
+		runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	for _, part := range []func(*bytes.Buffer) error{b.stages, b.programs, b.latency, b.memory, b.startUp} {
+		start := time.Now()
+		if err := part(&doc); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "bench: part done in %s\n", time.Since(start).Round(time.Second))
+	}
+	if out == "" {
+		_, err = os.Stdout.Write(doc.Bytes())
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(out, doc.Bytes(), 0o644)
+}

@@ -1,0 +1,156 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/deliver"
+	"github.com/sluicehq/sluice/internal/pipeline"
+	"github.com/sluicehq/sluice/transforms"
+)
+
+// Target is one configured CRM: all that stands between a Reader and the vendor's HTTP endpoint.
+type Target struct {
+	Vendor   *connector.Vendor
+	Config   connector.Config
+	Mode     string
+	Mapping  *transforms.Mapping
+	Delivery Delivery
+
+	transport http.RoundTripper
+	log       *slog.Logger
+}
+
+// Settings are what NewTarget needs beyond the vendor and its configuration.
+type Settings struct {
+	Mapping  *transforms.Spec // the user's document; nil: source fields go by their own names
+	Preset   *transforms.Spec // the user's changes to the vendor's preset; nil: none
+	Delivery Delivery
+	// Transport replaces the HTTP transport; nil: one built from Delivery.
+	Transport http.RoundTripper
+	Log       *slog.Logger
+}
+
+// NewTarget compiles the mapping with the vendor's preset and prepares the transport. Nothing is sent.
+func NewTarget(v *connector.Vendor, cfg connector.Config, s Settings) (*Target, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, &connector.Error{Kind: connector.KindConfig, What: err.Error()}
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	preset, err := Preset(v, cfg, s.Preset)
+	if err != nil {
+		return nil, err
+	}
+	mapping, err := transforms.Compile(s.Mapping, transforms.Options{
+		Preset:      preset,
+		Identifiers: v.MatchKeys,
+		Alloc:       memory.DefaultAllocator,
+		Notice:      func(msg string) { s.Log.Info(msg) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := &Target{Vendor: v, Config: cfg, Mode: v.Mode(cfg), Mapping: mapping, Delivery: s.Delivery.orPace(v.Pace), transport: s.Transport, log: s.Log}
+	if t.transport == nil {
+		if t.transport, err = deliver.NewTransport(t.Delivery.tls(), t.Delivery.Concurrency); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// Preset parses the vendor's dialect for this configuration and lays the user's changes over it.
+func Preset(v *connector.Vendor, cfg connector.Config, over *transforms.Spec) (*transforms.Spec, error) {
+	text, err := v.Preset(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("preset of %s: %w", v.Name, err)
+	}
+	preset, err := transforms.Parse(v.Name+" preset", text)
+	if err != nil {
+		return nil, fmt.Errorf("preset of %s: %w", v.Name, err)
+	}
+	if over == nil {
+		return preset, nil
+	}
+	return preset.Override(over)
+}
+
+// Codec makes the vendor's codec for one stream and schema.
+func (t *Target) Codec(stream string, schema *arrow.Schema) (connector.Codec, error) {
+	return t.Vendor.Codec(t.Config, stream, t.Mode, schema)
+}
+
+// Check makes the vendor's one harmless call and returns nil if the credentials and ids work.
+func (t *Target) Check(ctx context.Context) error {
+	probe, err := t.Vendor.Check(t.Config)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return deliver.Probe(ctx, t.transport, probe)
+}
+
+// Run describes one run into a Target.
+type Run struct {
+	Reader     connector.Reader
+	From       connector.Position
+	Checkpoint func(context.Context, connector.Position) error
+	Rejects    pipeline.Rejects
+	Limits     RejectLimits
+	Limit      int64 // input rows; 0: all
+	Window     int64 // bytes; 0: the default
+	// DryRun, if set, takes each finished request instead of the network.
+	DryRun  func(*connector.Request) error
+	Observe func(pipeline.Report)
+}
+
+// Run moves the reader's rows into the CRM until the input ends or ctx is cancelled, which stops the run in two phases.
+func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats, error) {
+	w := deliver.New(deliver.Config{
+		Codec:             t.Codec,
+		Transport:         t.transport,
+		Concurrency:       t.Delivery.Concurrency,
+		RequestsPerSecond: t.Delivery.RequestsPerSecond,
+		Linger:            t.Delivery.Linger.D(),
+		Timeout:           t.Delivery.Timeout.D(),
+		OutageLimit:       t.Delivery.OutageLimit.D(),
+		DryRun:            r.DryRun,
+		Log:               t.log,
+	})
+	ratio := 0.0
+	if r.Limits.MaxRatio != nil {
+		ratio = *r.Limits.MaxRatio
+	}
+	report, err := pipeline.Run(ctx, pipeline.Config{
+		Reader:         r.Reader,
+		Writer:         w,
+		From:           r.From,
+		Plans:          t.Mapping.Plans,
+		Rejects:        r.Rejects,
+		Checkpoint:     r.Checkpoint,
+		Window:         r.Window,
+		Limit:          r.Limit,
+		MaxRejects:     r.Limits.Max,
+		MaxRejectRatio: ratio,
+		Log:            t.log,
+		Observe:        r.Observe,
+	})
+	return report, w.Stats(), err
+}
+
+// Close frees idle connections.
+func (t *Target) Close() {
+	if c, ok := t.transport.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}

@@ -1,0 +1,120 @@
+// Command sluice moves contacts between data pipelines and WhatsApp-CRMs. `sluice demo` shows it at work.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/pipeline"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// app carries what every verb needs.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	verbose  bool
+}
+
+func (a *app) log() *slog.Logger {
+	level := slog.LevelInfo
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+}
+
+// run is main without the process: it returns the exit code.
+func run(args []string, in io.Reader, out, errw io.Writer) int {
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+	a := &app{in: in, out: out, err: errw}
+	root := &cobra.Command{
+		Use:           "sluice",
+		Short:         "Moves contacts between data pipelines and WhatsApp-CRMs",
+		Long:          "Sluice writes streams of contacts into the batch endpoints of WhatsApp-CRMs.\nNew here? Type: sluice demo",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       sluice.Version,
+	}
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errw)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log every request")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return connector.Configf(fmt.Sprintf("See `%s --help`", cmd.CommandPath()), "%v", err)
+	})
+	root.AddCommand(a.demo(), a.runCmd(), a.check(), a.lint(), a.rejects(), a.sandbox(), a.version())
+	err := root.ExecuteContext(ctx)
+	code := exitCode(ctx, err)
+	if err != nil && !errors.Is(err, errSilent) {
+		_, _ = fmt.Fprintln(errw, "sluice:", err)
+	}
+	return code
+}
+
+// errSilent ends a verb that has already said what is wrong.
+var errSilent = errors.New("already reported")
+
+// exitCode: 0 done, 1 failed, 2 bad configuration or usage, 3 reject limit, 128+n ended by signal n.
+func exitCode(ctx context.Context, err error) int {
+	if err == nil {
+		return 0
+	}
+	var sig signalError
+	if errors.As(context.Cause(ctx), &sig) {
+		return 128 + int(sig)
+	}
+	switch {
+	case errors.Is(err, pipeline.ErrRejectLimit):
+		return 3
+	case connector.KindOf(err) == connector.KindConfig:
+		return 2
+	default:
+		return 1
+	}
+}
+
+// signalError is the cause of a context that a signal ended.
+type signalError syscall.Signal
+
+func (s signalError) Error() string { return "stopped by " + syscall.Signal(s).String() }
+
+// withSignals returns a context that SIGINT or SIGTERM cancels; a second signal ends the process at once.
+func withSignals(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	ch := make(chan os.Signal, 2)
+	done := make(chan struct{})
+	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				return
+			case s := <-ch:
+				if n > 0 {
+					os.Exit(128 + int(s.(syscall.Signal)))
+				}
+				cancel(signalError(s.(syscall.Signal)))
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(ch)
+		close(done)
+		cancel(nil)
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/deliver"
+	"github.com/sluicehq/sluice/internal/pipeline"
+)
+
+// result is what one run came to.
+type result struct {
+	Vendor  *connector.Vendor
+	Report  pipeline.Report
+	Stats   deliver.Stats
+	Took    time.Duration
+	Rejects string // folder, "" if none
+	Err     error
+}
+
+// summary prints the balance of a run and why rows were refused.
+func (r *result) summary(w io.Writer) {
+	rep := r.Report
+	left := ""
+	if rep.Left > 0 {
+		left = fmt.Sprintf(" + %d left", rep.Left)
+	}
+	fmt.Fprintf(w, "%s: %d read = %d delivered + %d filtered + %d rejected%s", r.Vendor.Name, rep.Read, rep.Delivered, rep.Filtered, rep.Rejected, left)
+	fmt.Fprintf(w, "   (%d requests, %s)\n", r.Stats.Requests, r.Took.Round(time.Millisecond))
+	for _, stream := range slices.Sorted(maps.Keys(rep.Skipped)) {
+		fmt.Fprintf(w, "  stream %s was skipped: %d rows\n", stream, rep.Skipped[stream])
+	}
+	for _, code := range codesByCount(rep.Codes) {
+		meaning := "not in the CRM's table of codes"
+		if info, ok := r.Vendor.Explain(code); ok {
+			meaning = info.Meaning
+		}
+		keys := ""
+		if s := rep.Samples[code]; len(s) > 0 {
+			keys = "   such as " + strings.Join(s[:min(3, len(s))], ", ")
+		}
+		fmt.Fprintf(w, "  %5d  %-16s %s%s\n", rep.Codes[code], code, meaning, printable(keys))
+	}
+	if rep.Rejected > 0 && r.Rejects != "" {
+		fmt.Fprintf(w, "  rejected rows with their reasons: sluice rejects ls %s\n", r.Rejects)
+	}
+}
+
+func codesByCount(codes map[string]int64) []string {
+	return slices.SortedFunc(maps.Keys(codes), func(a, b string) int {
+		return cmp.Or(cmp.Compare(codes[b], codes[a]), cmp.Compare(a, b))
+	})
+}
+
+// printable strips control characters: keys and vendor texts come from outside and go to a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 && r != '\t' || r >= 0x7f && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// write saves the run as JSON for other programs.
+func (r *result) write(path string) error {
+	out := struct {
+		Vendor   string           `json:"vendor"`
+		Seconds  float64          `json:"seconds"`
+		Rows     map[string]int64 `json:"rows"`
+		Codes    map[string]int64 `json:"codes"`
+		Requests deliver.Stats    `json:"delivery"`
+		Complete bool             `json:"complete"`
+		Error    string           `json:"error,omitempty"`
+		Kind     string           `json:"kind,omitempty"`
+	}{
+		Vendor: r.Vendor.Name, Seconds: r.Took.Seconds(), Codes: r.Report.Codes, Requests: r.Stats, Complete: r.Report.Complete,
+		Rows: map[string]int64{
+			"read": r.Report.Read, "delivered": r.Report.Delivered, "filtered": r.Report.Filtered, "rejected": r.Report.Rejected, "left": r.Report.Left,
+		},
+	}
+	if r.Err != nil {
+		out.Error, out.Kind = r.Err.Error(), connector.KindOf(r.Err).String()
+	}
+	text, err := json.MarshalIndent(out, "", "  ")
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
+		return connector.Configf("Choose a path that can be written", "cannot write the report: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicehq/sluice/cmd/internal/job"
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/all"
+	"github.com/sluicehq/sluice/internal/reject"
+	"github.com/sluicehq/sluice/internal/state"
+)
+
+// runFlags are the flags of `sluice run`.
+type runFlags struct {
+	dryRun, follow, fresh bool
+	limit                 int64
+	report, metrics       string
+}
+
+func (a *app) runCmd() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run PIPELINE.yaml",
+		Short: "Run a pipeline",
+		Long: `Runs a pipeline until its input ends, and remembers how far it came: the next run goes on from there.
+
+Exit codes: 0 done, 1 failed, 2 bad configuration, 3 more rejected rows than allowed, 128+n ended by signal n.`,
+		Example: "  sluice run pipeline.yaml\n  sluice run pipeline.yaml --dry-run --limit 3",
+		Args:    exactly(1, "the pipeline file"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.runPipeline(cmd.Context(), args[0], f) },
+	}
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the requests, secrets masked, and send nothing")
+	cmd.Flags().Int64Var(&f.limit, "limit", 0, "stop after this many rows")
+	cmd.Flags().BoolVar(&f.fresh, "from-start", false, "forget the position of earlier runs and begin at the start of the input")
+	cmd.Flags().BoolVar(&f.follow, "follow", false, "wait for more input at its end, until a signal")
+	cmd.Flags().StringVar(&f.report, "report", "", "write what the run came to as JSON to this file")
+	cmd.Flags().StringVar(&f.metrics, "metrics", "", "serve Prometheus metrics on this address while the run lasts")
+	return cmd
+}
+
+func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
+	log := a.log()
+	p, warnings, err := job.LoadPipeline(path, all.Vendors)
+	if err != nil {
+		return err
+	}
+	job.Warn(log, warnings)
+	t, err := p.Target(all.Vendors, job.Settings{Log: log})
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	reader, from, err := p.Reader(t, f.follow)
+	if err != nil {
+		return err
+	}
+	r := job.Run{Reader: reader, Limits: p.Rejects.RejectLimits, Limit: f.limit}
+	res := &result{Vendor: t.Vendor}
+	if f.dryRun {
+		r.DryRun = a.printRequest
+	} else {
+		done, err := a.keep(p, t, from, f.fresh, &r, res, log)
+		defer done()
+		if err != nil {
+			return errors.Join(err, reader.Close())
+		}
+	}
+	m, stopMetrics, err := serveMetrics(f.metrics, t.Vendor.Name, log)
+	if err != nil {
+		return errors.Join(err, reader.Close())
+	}
+	defer stopMetrics()
+	bar := newProgress(a.err, log, sizeOf(reader))
+	r.Observe = m.observe(bar.observe)
+	start := time.Now()
+	res.Report, res.Stats, res.Err = t.Run(ctx, r)
+	res.Took = time.Since(start)
+	bar.close()
+	return a.finish(res, f)
+}
+
+// keep opens what outlives the run: the rejects and the position. done closes them.
+func (a *app) keep(p *job.Pipeline, t *job.Target, from *job.FromFile, fresh bool, r *job.Run, res *result, log *slog.Logger) (done func(), err error) {
+	done = func() {}
+	dir, err := reject.Open(reject.Config{Dir: p.RejectsDir(), Explain: t.Vendor.Explain})
+	if err != nil {
+		return done, err
+	}
+	done = func() { _ = dir.Close() }
+	r.Rejects, res.Rejects = dir, p.RejectsDir()
+	if from.Path == "-" {
+		return done, nil // standard input has no position to keep
+	}
+	st, err := state.Open(p.StateDir(), p.Identity(from, t))
+	if err != nil {
+		return done, err
+	}
+	done = func() { _, _ = dir.Close(), st.Close() }
+	if !fresh {
+		if r.From, err = st.Load(); err != nil {
+			return done, err
+		}
+	}
+	if r.From != nil {
+		log.Info("going on where the last run stopped", "state", p.StateDir())
+	}
+	r.Checkpoint = st.Save
+	return done, nil
+}
+
+// finish prints the summary, writes the report and turns the outcome into the verb's error.
+func (a *app) finish(res *result, f runFlags) error {
+	out := a.out
+	if f.dryRun {
+		out = a.err
+	}
+	res.summary(out)
+	err := res.Err
+	if f.report != "" {
+		err = errors.Join(err, res.write(f.report))
+	}
+	return err
+}
+
+// sizeOf returns the reader's own count of bytes, nil if it keeps none.
+func sizeOf(r connector.Reader) func() (int64, int64) {
+	if s, ok := r.(interface{ Progress() (int64, int64) }); ok {
+		return s.Progress
+	}
+	return nil
+}
+
+// printRequest is a DryRun that prints the request as it would be sent, its secrets masked.
+func (a *app) printRequest(req *connector.Request) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s\n", req.Method, req.URL)
+	header := job.Mask(req.Header)
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		for _, v := range header[name] {
+			fmt.Fprintf(&b, "%s: %s\n", name, v)
+		}
+	}
+	fmt.Fprintf(&b, "\n%s\n\n", req.Body)
+	_, err := a.out.Write(b.Bytes())
+	return err
+}
