@@ -229,25 +229,3 @@ func TestStdoutUsesCatches(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
-
-// TestDependencies: each direct dependency must earn its place, so there are few.
-func TestDependencies(t *testing.T) {
-	var mod struct {
-		Require []struct {
-			Path     string
-			Indirect bool
-		}
-	}
-	if err := json.Unmarshal(goTool(t, "mod", "edit", "-json"), &mod); err != nil {
-		t.Fatal(err)
-	}
-	direct := 0
-	for _, r := range mod.Require {
-		if !r.Indirect {
-			direct++
-		}
-	}
-	if direct == 0 || direct > 30 {
-		t.Errorf("%d direct dependencies, want 1 to 30", direct)
-	}
-}
