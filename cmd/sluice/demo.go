@@ -76,7 +76,7 @@ func (a *app) demoSync(ctx context.Context, path string) error {
 	if err := os.RemoveAll(p.RejectsDir()); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	t, err := p.Target(all.Vendors, job.Settings{Log: a.log()})
+	t, err := p.Target(all.Vendors, job.Settings{})
 	if err != nil {
 		return err
 	}

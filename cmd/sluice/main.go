@@ -47,6 +47,17 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       sluice.Version,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			fix := "See `sluice --help`"
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				fix = "Did you mean " + near[0] + "?"
+			}
+			return connector.Configf(fix, "unknown command %q", args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetArgs(args)
 	root.SetIn(in)
