@@ -1,6 +1,8 @@
 package deliver
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -103,24 +105,27 @@ func (l *lane) sample() *unit {
 	if !l.inDoubt() {
 		return nil
 	}
-	for i, s := range l.doubt.aside {
-		if i == doubtRequests {
-			break
+	var from *suspect
+	for _, s := range l.doubt.questioned() {
+		if s.alone == 0 && len(s.rows) > 0 && (from == nil || s.proven < from.proven) {
+			from = s
 		}
-		if s.alone > 0 || len(s.rows) == 0 {
-			continue
-		}
-		// Steps of the golden ratio spread over the request evenly, however many are taken.
-		const golden = 0.6180339887498949
-		x := float64(s.proven) * golden
-		at := int((x - float64(int(x))) * float64(len(s.rows)))
-		r := s.rows[at]
-		s.rows = append(append(make([]*row, 0, len(s.rows)-1), s.rows[:at]...), s.rows[at+1:]...)
-		s.alone++
-		return &unit{rows: []*row{r}, part: true, probe: s}
 	}
-	return nil
+	if from == nil {
+		return nil
+	}
+	// Steps of the golden ratio spread over the request evenly, however many are taken.
+	const golden = 0.6180339887498949
+	_, x := math.Modf(float64(from.proven) * golden)
+	at := int(x * float64(len(from.rows)))
+	r := from.rows[at]
+	from.rows = append(append(make([]*row, 0, len(from.rows)-1), from.rows[:at]...), from.rows[at+1:]...)
+	from.alone++
+	return &unit{rows: []*row{r}, part: true, probe: from}
 }
+
+// questioned are the requests that rows are sent alone of.
+func (d *doubt) questioned() []*suspect { return d.aside[:min(len(d.aside), doubtRequests)] }
 
 // convicted tells whether the evidence is enough to stop the run.
 func (l *lane) convicted() bool {
@@ -128,10 +133,7 @@ func (l *lane) convicted() bool {
 	if d.requests < doubtRequests || d.proven < doubtRows {
 		return false
 	}
-	for i, s := range d.aside {
-		if i == doubtRequests {
-			break
-		}
+	for _, s := range d.questioned() {
 		if s.proven < min(doubtSpread, s.proven+s.alone+len(s.rows)) {
 			return false
 		}
@@ -143,8 +145,9 @@ func (l *lane) convicted() bool {
 func (d *doubt) verdict() error {
 	return &connector.Error{
 		Kind: connector.KindConfig,
-		What: "the CRM refuses everything: the last requests were bad with one code and nothing was delivered in between, so it is the configuration and not the rows",
-		Fix:  "Look up what the code means, then mend the mapping or the CRM's settings; `sluice explain` shows what a row becomes",
-		Err:  &CodeError{Code: d.code, Message: d.message},
+		What: fmt.Sprintf("the CRM refuses everything: %d requests in a row and all %d rows of them that were looked at have the same fault, so it is the configuration and not the rows",
+			d.requests, d.proven),
+		Fix: "Look up what the code means, then mend the mapping or the CRM's settings; `sluice explain` shows what a row becomes",
+		Err: &CodeError{Code: d.code, Message: d.message},
 	}
 }

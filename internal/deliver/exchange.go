@@ -96,7 +96,7 @@ func unreadable(rawURL string, resp *connector.Response, cause error) error {
 		return connector.Configf("Put the final address into `base_url`", "%s redirects elsewhere (%s)", at, status)
 	case resp.Status == http.StatusNotFound, resp.Status == http.StatusMethodNotAllowed, resp.Status == http.StatusGone:
 		return connector.Configf("Look at host and path of `base_url`", "%s does not have the CRM's interface at this address (%s)", at, status)
-	case isHTML(resp):
+	case isHTML(resp) && resp.Status < 500: // a gateway's error page is no sign of a wrong address
 		return connector.Transientf("See whether `base_url` is the address of the interface and not of a web page, a login or a proxy",
 			"%s answered with a web page instead of JSON (%s)", at, status)
 	case resp.Status >= 200 && resp.Status < 300:
