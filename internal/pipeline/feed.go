@@ -87,7 +87,9 @@ func (r *run) apply(f *flight) error {
 // write hands the parts over. From here on the answers close the flight: open counts the parts before the first of them
 // is written, because an answer may come before Write returns.
 func (r *run) write(f *flight) {
+	f.mu.Lock()
 	f.open = len(f.parts)
+	f.mu.Unlock()
 	failed := false
 	for i := range f.parts {
 		p := &f.parts[i]
