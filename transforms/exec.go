@@ -173,10 +173,16 @@ func (x *exec) eval(n *node) {
 	}
 	vec := x.vecs[n.slot]
 	x.node = n
-	n.steps[0].source.fill(x, n.inputs, vec)
-	x.traced(n.steps[0], vec)
+	src := vec
+	if n.direct >= 0 && x.trace == nil {
+		src = x.vecs[n.direct]
+	} else {
+		n.steps[0].source.fill(x, n.inputs, vec)
+		x.traced(n.steps[0], vec)
+	}
 	for _, st := range n.steps[1:] {
-		st.run(x, vec)
+		st.run(x, src, vec)
+		src = vec
 		x.traced(st, vec)
 	}
 	if n.required {

@@ -47,6 +47,7 @@ type node struct {
 	required bool
 	alias    bool // the value of another slot as it is
 	never    bool // nothing can come of it: none of its inputs exists
+	direct   int  // the vector that the second step may read without the first, -1: none
 	share    int  // the column of the record that holds the very values, -1: none
 	used     bool
 }
@@ -275,6 +276,10 @@ func (b *builder) place(n *node, lenient bool) {
 		n.slot = only.slot
 	} else {
 		n.slot = b.newSlot(n.kinds)
+	}
+	n.direct = -1
+	if only != nil && len(n.steps) > 1 {
+		n.direct = only.slot
 	}
 	n.never = n.kinds == 0 || b.nothing(n)
 	n.share = -1

@@ -147,7 +147,7 @@ func (b *builder) customField() {
 	} else if len(parts) == 0 {
 		return
 	}
-	n := &node{name: customColumn, at: b.entry.at, onError: onErrorReject, share: -1}
+	n := &node{name: customColumn, at: b.entry.at, onError: onErrorReject, share: -1, direct: -1}
 	for _, part := range parts {
 		part.used = true
 		n.inputs = append(n.inputs, input{ref: ref{name: part.name, at: part.at}, alts: []access{{slot: part.slot}}})

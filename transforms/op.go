@@ -31,8 +31,8 @@ func Ops() []Op {
 	}
 }
 
-// kernel changes the live rows of a vector in place.
-type kernel func(x *exec, vec []value)
+// kernel reads the live rows of one vector and writes them, changed, to another, which may be the same.
+type kernel func(x *exec, src, dst []value)
 
 // step is one op with its arguments, ready to run. It depends on no schema and is never changed after Parse.
 type step struct {
@@ -103,16 +103,16 @@ func scalarKernel(op string, f func(x *exec, s string) (value, *fault)) kernel {
 
 // valueKernel runs f on each value that is not missing.
 func valueKernel(f func(x *exec, v value) (value, *fault)) kernel {
-	return func(x *exec, vec []value) {
+	return func(x *exec, src, dst []value) {
 		for _, r := range x.sel {
-			if vec[r].missing() {
-				continue
+			v := src[r]
+			if v.k > kindNull {
+				var bad *fault
+				if v, bad = f(x, v); bad != nil {
+					v = x.fail(r, bad)
+				}
 			}
-			out, bad := f(x, vec[r])
-			if bad != nil {
-				out = x.fail(r, bad)
-			}
-			vec[r] = out
+			dst[r] = v
 		}
 	}
 }

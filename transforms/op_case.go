@@ -20,27 +20,57 @@ var opCase = Op{
 		if !ok {
 			return nil
 		}
-		letter := caseOf(word)
+		change := caseOf(word)
 		return &step{run: scalarKernel("case", func(x *exec, s string) (value, *fault) {
-			return textValue(x.mapLetters(s, letter)), nil
+			return textValue(change(x, s)), nil
 		})}
 	},
 }
 
-// caseOf returns the change of one letter; inWord tells whether a letter stands before it.
-func caseOf(word string) func(c rune, inWord bool) rune {
+// caseOf returns the change of a text.
+func caseOf(word string) func(x *exec, s string) string {
 	switch word {
 	case "lower":
-		return func(c rune, _ bool) rune { return unicode.ToLower(c) }
-	case "upper":
-		return func(c rune, _ bool) rune { return unicode.ToUpper(c) }
-	}
-	return func(c rune, inWord bool) rune {
-		if inWord {
-			return unicode.ToLower(c)
+		return func(x *exec, s string) string {
+			return x.swapCase(s, 'A', func(c rune, _ bool) rune { return unicode.ToLower(c) })
 		}
-		return unicode.ToTitle(c)
+	case "upper":
+		return func(x *exec, s string) string {
+			return x.swapCase(s, 'a', func(c rune, _ bool) rune { return unicode.ToUpper(c) })
+		}
 	}
+	return func(x *exec, s string) string {
+		return x.mapLetters(s, func(c rune, inWord bool) rune {
+			if inWord {
+				return unicode.ToLower(c)
+			}
+			return unicode.ToTitle(c)
+		})
+	}
+}
+
+// swapCase changes ASCII text byte by byte: the 26 letters from first on change case. Other text takes the slow way.
+func (x *exec) swapCase(s string, first byte, letter func(rune, bool) rune) string {
+	at := -1
+	for i := range len(s) {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			return x.mapLetters(s, letter)
+		}
+		if at < 0 && c-first < 26 {
+			at = i
+		}
+	}
+	if at < 0 {
+		return s
+	}
+	dst := append(x.room(len(s)), s...)
+	for i := at; i < len(dst); i++ {
+		if dst[i]-first < 26 {
+			dst[i] ^= 'a' - 'A'
+		}
+	}
+	return x.keep(dst)
 }
 
 // mapLetters changes each character of s; text that stays as it is stays where it is.

@@ -21,10 +21,10 @@ var opDefault = Op{
 		return &step{
 			fallback: true,
 			out:      func(in Kinds) Kinds { return in | v.kinds() },
-			run: func(x *exec, vec []value) {
+			run: func(x *exec, src, dst []value) {
 				for _, r := range x.sel {
-					if vec[r].missing() {
-						vec[r] = v
+					if dst[r] = src[r]; src[r].missing() {
+						dst[r] = v
 					}
 				}
 			},

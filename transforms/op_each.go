@@ -27,8 +27,7 @@ var opEach = Op{
 			case word == "trim":
 				parts = append(parts, func(_ *exec, s string) string { return strings.TrimSpace(s) })
 			default:
-				letter := caseOf(word)
-				parts = append(parts, func(x *exec, s string) string { return x.mapLetters(s, letter) })
+				parts = append(parts, caseOf(word))
 			}
 		}
 		return &step{

@@ -23,7 +23,7 @@ var opKeys = Op{
 	parse: func(a arg) *step {
 		settings := a.settings("map", "pass")
 		k := &keyTable{to: map[string]string{}}
-		if m, ok := settings["map"]; ok {
+		if m, ok := settings["map"]; ok && !m.isNull() {
 			k.read(m)
 		}
 		if p, ok := settings["pass"]; ok {

@@ -114,7 +114,10 @@ func plainDigits(s string) bool {
 
 // digitOf reads ASCII, full-width and Arabic digits.
 func digitOf(c rune) (byte, bool) {
-	for _, zero := range [...]rune{'0', '０', '٠', '۰'} {
+	if c < utf8.RuneSelf {
+		return byte(c), c >= '0' && c <= '9'
+	}
+	for _, zero := range [...]rune{'０', '٠', '۰'} {
 		if c >= zero && c <= zero+9 {
 			return byte('0' + c - zero), true
 		}

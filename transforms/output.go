@@ -166,21 +166,22 @@ func (w *writer) release() {
 	}
 }
 
-// textSink builds a utf8 column in buffers of its own: the offsets and the bitmap have their full size from the start,
-// the bytes grow by the chunk.
+// textSink builds a utf8 column in buffers of its own: the offsets have their full size from the start, the bytes grow by
+// the chunk, and the bitmap is made when the first null comes.
 type textSink struct {
-	offsets, data, valid *memory.Buffer
-	json                 bool
-	rows, size, nulls    int
+	offsets, data     *memory.Buffer
+	valid             *memory.Buffer
+	bits              []byte // of valid; nil: no null so far
+	json              bool
+	total             int // rows of the record
+	rows, size, nulls int
 }
 
 func newTextSink(mem memory.Allocator, rows int, json bool) *textSink {
 	s := &textSink{
-		offsets: memory.NewResizableBuffer(mem), data: memory.NewResizableBuffer(mem), valid: memory.NewResizableBuffer(mem), json: json,
+		offsets: memory.NewResizableBuffer(mem), data: memory.NewResizableBuffer(mem), valid: memory.NewResizableBuffer(mem), json: json, total: rows,
 	}
 	s.offsets.Resize(arrow.Int32Traits.BytesRequired(rows + 1))
-	s.valid.Resize(int(bitutil.BytesForBits(int64(rows))))
-	memory.Set(s.valid.Bytes(), 0)
 	arrow.Int32Traits.CastFromBytes(s.offsets.Bytes())[0] = 0
 	return s
 }
@@ -197,15 +198,13 @@ func (s *textSink) append(x *exec, vec []value, rows []int32) error {
 	if err != nil {
 		return err
 	}
-	at, offsets, valid := s.size, arrow.Int32Traits.CastFromBytes(s.offsets.Bytes()), s.valid.Bytes()
+	at, offsets := s.size, arrow.Int32Traits.CastFromBytes(s.offsets.Bytes())
 	for _, r := range rows {
-		if vec[r].k == kindText {
-			at += copy(dst[at:], vec[r].s)
-			bitutil.SetBit(valid, s.rows)
-		} else {
-			s.nulls++
+		v := &vec[r]
+		if v.k == kindText {
+			at += copy(dst[at:], v.s)
 		}
-		s.rows++
+		s.mark(v.k == kindText)
 		offsets[s.rows] = int32(at)
 	}
 	s.size = at
@@ -213,19 +212,33 @@ func (s *textSink) append(x *exec, vec []value, rows []int32) error {
 }
 
 func (s *textSink) appendJSON(x *exec, vec []value, rows []int32) error {
-	buf, offsets, valid := x.buf[:0], arrow.Int32Traits.CastFromBytes(s.offsets.Bytes()), s.valid.Bytes()
+	buf, offsets := x.buf[:0], arrow.Int32Traits.CastFromBytes(s.offsets.Bytes())
 	for _, r := range rows {
-		if vec[r].missing() {
-			s.nulls++
-		} else {
+		there := !vec[r].missing()
+		if there {
 			buf = x.appendJSON(buf, vec[r])
-			bitutil.SetBit(valid, s.rows)
 		}
-		s.rows++
+		s.mark(there)
 		offsets[s.rows] = int32(s.size + len(buf))
 	}
 	x.buf = buf
 	return s.put(buf)
+}
+
+// mark counts a row that has a value or has none.
+func (s *textSink) mark(there bool) {
+	if !there {
+		s.nulls++
+		if s.bits == nil {
+			s.valid.Resize(int(bitutil.BytesForBits(int64(s.total))))
+			s.bits = s.valid.Bytes()
+			memory.Set(s.bits, 0)
+			bitutil.SetBitsTo(s.bits, 0, int64(s.rows), true)
+		}
+	} else if s.bits != nil {
+		bitutil.SetBit(s.bits, s.rows)
+	}
+	s.rows++
 }
 
 // put copies bytes behind those that are there.
@@ -243,8 +256,12 @@ func (s *textSink) grow(n int) ([]byte, error) {
 	if s.size+n > math.MaxInt32 {
 		return nil, connector.Internalf("Make the batches smaller", "apply: a column of text exceeds 2 GiB")
 	}
-	if s.size+n > s.data.Cap() {
-		s.data.Reserve(max(s.size+n, 2*s.size))
+	if need := s.size + n; need > s.data.Cap() {
+		// What is still to come is taken to be like what has come, plus a sixteenth.
+		if seen := min(s.total, s.rows+chunkRows); seen > 0 && seen < s.total {
+			need = max(need, int(int64(need)*int64(s.total)/int64(seen)*17/16))
+		}
+		s.data.Reserve(need)
 	}
 	s.data.ResizeNoShrink(s.size + n)
 	return s.data.Bytes(), nil
@@ -253,10 +270,10 @@ func (s *textSink) grow(n int) ([]byte, error) {
 func (s *textSink) array() arrow.Array {
 	s.data.ResizeNoShrink(s.size)
 	s.offsets.ResizeNoShrink(arrow.Int32Traits.BytesRequired(s.rows + 1))
-	s.valid.ResizeNoShrink(int(bitutil.BytesForBits(int64(s.rows))))
-	buffers := []*memory.Buffer{s.valid, s.offsets, s.data}
-	if s.nulls == 0 {
-		buffers[0] = nil
+	buffers := []*memory.Buffer{nil, s.offsets, s.data}
+	if s.bits != nil {
+		s.valid.ResizeNoShrink(int(bitutil.BytesForBits(int64(s.rows))))
+		buffers[0] = s.valid
 	}
 	data := array.NewData(arrow.BinaryTypes.String, s.rows, buffers, nil, s.nulls, 0)
 	defer data.Release()
@@ -345,7 +362,7 @@ func (s *listSink) release()           { s.b.Release() }
 
 // writeExtra hands on what is left of "_extra" when the mapping has taken what it reads.
 func (x *exec) writeExtra(s *textSink, consumed map[string]bool) error {
-	offsets, valid, dst := arrow.Int32Traits.CastFromBytes(s.offsets.Bytes()), s.valid.Bytes(), x.buf[:0]
+	offsets, dst := arrow.Int32Traits.CastFromBytes(s.offsets.Bytes()), x.buf[:0]
 	for _, r := range x.sel {
 		start := len(dst)
 		dst = append(dst, '{')
@@ -361,14 +378,13 @@ func (x *exec) writeExtra(s *textSink, consumed map[string]bool) error {
 				dst = append(append(appendString(dst, m.key), ':'), m.raw...)
 			}
 		}
-		if len(dst) == start+1 {
-			dst = dst[:start]
-			s.nulls++
-		} else {
+		there := len(dst) > start+1
+		if there {
 			dst = append(dst, '}')
-			bitutil.SetBit(valid, s.rows)
+		} else {
+			dst = dst[:start]
 		}
-		s.rows++
+		s.mark(there)
 		offsets[s.rows] = int32(s.size + len(dst))
 	}
 	x.buf = dst
