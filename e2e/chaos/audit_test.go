@@ -62,7 +62,7 @@ func fetchState(t *testing.T, url string) map[string]string {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var state map[string]struct {
+	var state struct {
 		Scopes []struct {
 			Records []struct {
 				Fields map[string]string `json:"fields"`
@@ -73,7 +73,7 @@ func fetchState(t *testing.T, url string) map[string]string {
 		t.Fatal(err)
 	}
 	out := map[string]string{}
-	for _, s := range state["nxlink"].Scopes {
+	for _, s := range state.Scopes {
 		for _, r := range s.Records {
 			out[r.Fields["whats_app_phone"]] = r.Fields["remark"]
 		}

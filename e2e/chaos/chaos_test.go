@@ -37,6 +37,9 @@ const (
 	badEvery   = 97 // one row in so many has a phone that no CRM takes
 	hotPeople  = 20 // so many contacts come again and again, each time with a later remark
 	floor      = 10_000
+
+	// rowsPerKill is how far a process that will be killed can come at the most, so that all kills strike before the end.
+	rowsPerKill = 1_500
 )
 
 // world is one CRM, the input, and what has been acknowledged so far.
@@ -59,7 +62,7 @@ func newWorld(t *testing.T, name string) *world {
 	}
 	t.Logf("seed %d", s)
 	w := &world{t: t, rng: rand.New(rand.NewPCG(s, uint64(len(name)))), dir: t.TempDir(), audit: newAudit(), stopped: map[string]int{}}
-	w.total = max(floor+2_000, *kills*400)
+	w.total = max(floor+2_000, *kills*rowsPerKill)
 	faults, err := sandbox.ParseFaults("drop=3%,500=2%,latency=1ms..8ms")
 	if err != nil {
 		t.Fatal(err)
@@ -139,6 +142,9 @@ func (w *world) final(rejects map[string]bool) {
 		w.t.Name(), w.total, w.started, w.stopped, rows, rows-good, lost, stale)
 	if lost > 0 || stale > 0 {
 		w.t.Fatalf("%d contacts are missing, %d do not hold their last value", lost, stale)
+	}
+	if n := w.stopped["SIGTERM"] + w.stopped["kill -9"]; n < *kills {
+		w.t.Fatalf("only %d of %d kills struck before the input ended", n, *kills)
 	}
 	if rows < floor {
 		w.t.Fatalf("only %d rows moved; the run proves nothing below %d", rows, floor)
@@ -245,7 +251,11 @@ func (w *world) destinationOnce(bin, config, catalog string, from, killAfter int
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
-	go w.feed(stdin, from)
+	upTo := w.total
+	if killAfter >= 0 {
+		upTo = min(upTo, from+rowsPerKill)
+	}
+	go w.feed(stdin, from, upTo)
 	sig, name := w.signal()
 	pause := time.Duration(w.rng.IntN(15_000)) * time.Microsecond
 	if killAfter == 0 {
@@ -301,9 +311,10 @@ func (w *world) stop(cmd *exec.Cmd, sig syscall.Signal, after time.Duration) {
 	_ = cmd.Process.Signal(sig)
 }
 
-func (w *world) feed(stdin io.WriteCloser, from int) {
-	out := bufio.NewWriterSize(stdin, 1<<16)
-	for i := from; i < w.total; i++ {
+// feed writes the rows and their states; it ends the input only behind the last row of all.
+func (w *world) feed(stdin io.WriteCloser, from, upTo int) {
+	out := bufio.NewWriterSize(stdin, 1<<14)
+	for i := from; i < upTo; i++ {
 		line, _, _ := w.row(i)
 		_, _ = fmt.Fprintf(out, `{"type":"RECORD","record":{"stream":"people","data":%s,"emitted_at":1790000000000}}`+"\n", line)
 		if n := i + 1; n%stateEvery == 0 || n == w.total {
@@ -312,7 +323,9 @@ func (w *world) feed(stdin io.WriteCloser, from int) {
 			}
 		}
 	}
-	_, _ = out.Flush(), stdin.Close()
+	if out.Flush() == nil && upTo == w.total {
+		_ = stdin.Close()
+	}
 }
 
 // TestRun kills `sluice run` on a file; its position lives in its state folder.
@@ -327,7 +340,7 @@ func TestRun(t *testing.T) {
 	write(t, filepath.Join(w.dir, "people.jsonl"), input.Bytes())
 	pipeline := filepath.Join(w.dir, "pipeline.yaml")
 	write(t, pipeline, []byte("from:\n  file: {path: people.jsonl}\nto:\n  nxlink:\n"+sandboxes.Accounts()[0].YAML("    ", w.url)+
-		"delivery: {requests_per_second: 5000, concurrency: 8, linger: 20ms}\n"))
+		"delivery: {requests_per_second: 150, concurrency: 8, linger: 20ms}\n"))
 	for done := 0; ; {
 		w.started++
 		cmd := exec.Command(bin, "run", pipeline)
@@ -341,7 +354,11 @@ func TestRun(t *testing.T) {
 			done++
 			sig, name := w.signal()
 			w.stopped[name]++
-			go w.stop(cmd, sig, time.Duration(5_000+w.rng.IntN(60_000))*time.Microsecond)
+			after := time.Duration(20_000+w.rng.IntN(70_000)) * time.Microsecond
+			go func() {
+				w.stop(cmd, sig, after)
+				w.stop(cmd, syscall.SIGKILL, 100*time.Millisecond) // a host that does not wait for the drain
+			}()
 		}
 		err := cmd.Wait()
 		if err == nil {
