@@ -11,7 +11,7 @@ import (
 
 const (
 	seed  = 20260106
-	rows  = 1240
+	count = 1240
 	every = 33 // one row in so many is spoilt: 3 %
 )
 
@@ -98,7 +98,7 @@ func generate() map[string][]byte {
 		g.total += r.weight
 	}
 	spoilt := 0
-	for row := 1; row <= rows; row++ {
+	for row := 1; row <= count; row++ {
 		g.now = truth{Row: row, ID: fmt.Sprintf("C-%05d", row)}
 		p := g.person(row)
 		var d *damage
