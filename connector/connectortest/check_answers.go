@@ -115,7 +115,7 @@ func corpus(w *world) []*connector.Response {
 		"", " ", "null", "true", "0", "-1", "\"\"", "[]", "{}", "{", "}", "[[[[", "{\"code\":}", "{\"code\":null}", "{\"code\":\"\"}",
 		"<html><body>login</body></html>", "\xff\xfe\x00", "\ufeff{}", `{"code":0`, `{"code":200`, `{"data":[]}`, `{"error":"x"}`,
 		`{"code":{},"message":[],"data":1,"traceId":{}}`, `{"code":1e999}`, `{"code":99999999999999999999999}`, `{"code":-1e-7}`,
-		`{"status":"error"}`, strings.Repeat("[", 100_000), `{"message":"` + strings.Repeat("x", 1<<20) + `"}`,
+		`{"status":"error"}`, strings.Repeat("[", 20_000), `{"message":"` + strings.Repeat("x", 1<<16) + `"}`,
 	}
 	for _, data := range []string{"null", "0", "true", "\"\"", "\"x\"", "[]", "[null]", "[1,\"a\",{}]", "{}", `{"errExcel":[null,1,{"errCode":"x"}],"errCount":-1}`,
 		`{"fail":null,"errors":[]}`, `{"failList":[{"index":99999},{"index":-1},{"index":"x"}]}`, `{"numbers":[1,null]}`, `{"unique_id":null}`} {
@@ -134,8 +134,9 @@ func corpus(w *world) []*connector.Response {
 	}
 	all := []*connector.Response{resp}
 	headers := []http.Header{nil, {"Retry-After": {"-1"}}, {"Retry-After": {"soon"}, "Date": {"soon"}}, {"Retry-After": {"99999999999999999999"}}}
+	statuses := []int{204, 301, 400, 401, 404, 413, 429, 500, 503, 599, 0, 999}
 	for i, body := range bodies {
-		for j, status := range []int{200, 204, 301, 400, 401, 404, 413, 429, 500, 503, 599, 0, 999} {
+		for j, status := range []int{200, statuses[i%len(statuses)], statuses[(i/2+5)%len(statuses)]} {
 			all = append(all, &connector.Response{Status: status, Header: headers[(i+j)%len(headers)], Body: []byte(body)})
 		}
 	}

@@ -92,8 +92,12 @@ func (w *world) probe(cfg connector.Config) error {
 // checkDelivery: rows of few persons, known now by one identifier and now by another, delivered side by side while the
 // vendor fails in every way, leave the state that a serial sender leaves, and none is lost.
 func checkDelivery(b *bench) {
-	for _, m := range b.vendor.Modes {
-		for seed := range uint64(2) {
+	for i, m := range b.vendor.Modes {
+		seeds := uint64(1)
+		if i == 0 {
+			seeds = 2
+		}
+		for seed := range seeds {
 			load := b.load(seed)
 			want := b.serial(m.Name, load)
 			got, err := b.parallel(m.Name, load)
@@ -113,7 +117,7 @@ func (b *bench) load(seed uint64) [][]contact {
 	rnd := rand.New(rand.NewPCG(seed, 11))
 	met := map[int]bool{}
 	var batches [][]contact
-	for left := 240; left > 0; {
+	for left := 180; left > 0; {
 		var batch []contact
 		for range min(left, 1+rnd.IntN(60)) {
 			i := rnd.IntN(30)
