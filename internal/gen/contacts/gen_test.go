@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -14,8 +15,10 @@ import (
 
 const testdata = "../../../testdata"
 
+var generated = sync.OnceValue(generate)
+
 func TestFilesAreCurrent(t *testing.T) {
-	for name, want := range generate() {
+	for name, want := range generated() {
 		got, err := os.ReadFile(filepath.Join(testdata, name))
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +69,7 @@ func digits(v any) string {
 }
 
 func TestTruthIsTrue(t *testing.T) {
-	files := generate()
+	files := generated()
 	truths := readTruth(t, files["contacts.truth.jsonl"])
 	lines := strings.Split(strings.TrimSpace(string(files["contacts.jsonl"])), "\n")
 	kinds, codes, filtered := map[string]int{}, map[string]int{}, 0
@@ -130,7 +133,7 @@ func TestTruthIsTrue(t *testing.T) {
 }
 
 func TestManyScripts(t *testing.T) {
-	text := string(generate()["contacts.jsonl"])
+	text := string(generated()["contacts.jsonl"])
 	for name, table := range map[string]*unicode.RangeTable{
 		"Han": unicode.Han, "Latin": unicode.Latin, "Arabic": unicode.Arabic, "Hangul": unicode.Hangul, "Hiragana": unicode.Hiragana,
 		"Cyrillic": unicode.Cyrillic, "Thai": unicode.Thai, "symbols": unicode.So,
@@ -148,7 +151,7 @@ func TestManyScripts(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	b := generate()["contacts.csv"]
+	b := generated()["contacts.csv"]
 	if !bytes.HasPrefix(b, []byte("\xef\xbb\xbfid,")) || !bytes.Contains(b, []byte("\r\n")) || !bytes.Contains(b, []byte(`,"Berlin, Mitte",`)) {
 		t.Error("no byte order mark, no CRLF or no quoted comma")
 	}

@@ -27,7 +27,7 @@ import (
 // TestTruthHoldsUnderTheMapping takes the file through reader's builder, mapping and dialect of every vendor: each row
 // ends as its truth says.
 func TestTruthHoldsUnderTheMapping(t *testing.T) {
-	files := generate()
+	files := generated()
 	truths := readTruth(t, files["contacts.truth.jsonl"])
 	lines := strings.Split(strings.TrimSuffix(string(files["contacts.jsonl"]), "\n"), "\n")
 	for _, v := range all.Vendors {
