@@ -50,3 +50,10 @@ func compareCSV(t *testing.T, text string) {
 	}
 	equal(t, got, want)
 }
+
+func FuzzCSVAsEncodingCSV(f *testing.F) {
+	for _, s := range []string{"a,b\n1,2\n", "a\n\"x\ny\"\n", "a\n\"x\n", "a,b\n\"\"\"\",\n", "a\r\n1\r\n"} {
+		f.Add(s)
+	}
+	f.Fuzz(compareCSV)
+}

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,7 +21,6 @@ import (
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/rows"
-	"github.com/sluicehq/sluice/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -193,189 +190,6 @@ func TestLateAndChangingFields(t *testing.T) {
 	}
 }
 
-func TestBadRowsKeepTheirPlace(t *testing.T) {
-	for _, c := range []struct {
-		name, text string
-		cfg        Config
-		want       []string
-	}{
-		{"a.jsonl", "{\"a\":1}\n{\"a\":\n\n[1]\n\"x\"\n{\"a\":\"\xff\"}\n{\"a\":2} {}\n{\"a\":3}", Config{}, []string{
-			`{"a":1}`, "bad_json: line 2: ", "bad_json: line 4: ", "bad_json: line 5: ", "bad_utf8: line 6: ", "bad_json: line 7: ", `{"a":3}`}},
-		{"a.csv", "a,b,\n1,\n2,3,,\n\"4\n4\",5\n6,\"x\"y\n7,z\"z\n8,\xff\n9,9,9\n10,10,\n\"open,1\n11,11,\n", Config{}, []string{
-			"bad_value: line 2: the row has 2 cells where the header has 3 columns",
-			`{"a":"2","b":"3"}`,
-			"bad_value: line 4: the row has 2 cells", "bad_value: line 6: the row is not CSV: something follows",
-			"bad_value: line 7: the row is not CSV: a quote stands inside", "bad_utf8: line 8: ",
-			"bad_value: line 9: the row has a value in a column that has no name", `{"a":"10","b":"10"}`,
-			"bad_value: line 11: a field opens a quote", `{"a":"11","b":"11"}`}},
-		{"more.csv", "a,b\n1,2,3\n4,5\n", Config{}, []string{"bad_value: line 2: the row has 3 cells where the header has 2 columns", `{"a":"4","b":"5"}`}},
-		{"gb.csv", "a\n\xff\xff\nok\n", Config{Encoding: GB18030}, []string{"bad_utf8: line 2: the row holds bytes that are not GB18030", `{"a":"ok"}`}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			c.cfg.Path = write(t, c.name, c.text)
-			got, _, end := read(t, c.cfg, nil, "a")
-			if end != io.EOF {
-				t.Fatalf("end %v", end)
-			}
-			for i := range got {
-				if i < len(c.want) && strings.HasPrefix(got[i], c.want[i]) && !strings.HasPrefix(c.want[i], "{") {
-					got[i] = c.want[i] // the words behind are another package's
-				}
-			}
-			equal(t, got, c.want)
-		})
-	}
-}
-
-func TestWrongInputSaysWhatAndHow(t *testing.T) {
-	secret := write(t, "secret.csv", "a\n")
-	if err := os.Chmod(secret, 0); err != nil {
-		t.Fatal(err)
-	}
-	long := strings.Repeat("x", 200)
-	for _, c := range []struct {
-		name string
-		cfg  Config
-		says []string
-	}{
-		{"no path", Config{}, []string{"no input file", "Set `path`"}},
-		{"missing", Config{Path: "nowhere.csv"}, []string{"there is no file nowhere.csv", "Check the path"}},
-		{"folder", Config{Path: t.TempDir()}, []string{"is a directory", "Name one file"}},
-		{"format", Config{Path: "-", Format: "xml"}, []string{`format "xml" is not known`, "auto, jsonl, csv"}},
-		{"encoding", Config{Path: "-", Encoding: "latin1"}, []string{"encoding", "utf-8, gb18030"}},
-		{"delimiter", Config{Path: "-", Delimiter: "\""}, []string{"cannot separate"}},
-		{"not gzip", Config{Path: write(t, "a.csv", "a\n1\n"), Compression: Gzip}, []string{"is not gzip", "compression: auto"}},
-		{"utf-16", Config{Path: write(t, "a.csv", "\xff\xfea\x00")}, []string{"UTF-16", "iconv"}},
-		{"array", Config{Path: write(t, "a.json", "[{\"a\":1},\n{\"a\":2}]")}, []string{"one JSON document", "jq"}},
-		{"pretty", Config{Path: write(t, "a.json", "{\n  \"a\": 1\n}\n")}, []string{"one JSON document", "jq"}},
-		{"twice", Config{Path: write(t, "a.csv", "a,b,a\n")}, []string{"columns 1 and 3", "both called \"a\"", "Rename"}},
-		{"header utf-8", Config{Path: write(t, "a.csv", gb(t, "姓名,a\n"))}, []string{"header", "not UTF-8", "gb18030"}},
-		{"header quote", Config{Path: write(t, "a.csv", "a,\"b\n")}, []string{"header", "never closes"}},
-		{"header bare quote", Config{Path: write(t, "a.csv", "a,b\"c\n")}, []string{"header", "cannot be read", "a quote stands inside"}},
-		{"mac", Config{Path: write(t, "a.csv", "a\rb\rc")}, []string{"carriage return"}},
-		{"long line", Config{Path: write(t, "a.jsonl", "{\"a\":1}\n\""+long+"\"\n"), max: 100}, []string{"line 2 of", "longer than", "split"}},
-		{"long cell", Config{Path: write(t, "a.csv", "a,b\n1,\""+long+"\"\n"), max: 100}, []string{"line 2 of"}},
-		{"damaged", Config{Path: write(t, "a.jsonl.gz", zip(people)[:12]+"\xff\xff\xff\xff\xff"+zip(people)[17:])}, []string{"damaged", "gzip -t"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			_, _, err := read(t, c.cfg, nil)
-			if connector.KindOf(err) != connector.KindConfig {
-				t.Fatalf("got %v of kind %v, want a config error", err, connector.KindOf(err))
-			}
-			for _, s := range c.says {
-				if !strings.Contains(err.Error(), s) {
-					t.Errorf("%q does not say %q", err, s)
-				}
-			}
-		})
-	}
-	// A superuser may read everything, so the sentence is tested where it is made.
-	if err := pathError(secret, &fs.PathError{Op: "open", Path: secret, Err: syscall.EACCES}); !strings.Contains(err.Error(), "no permission to read "+secret) {
-		t.Errorf("got %q", err)
-	}
-}
-
-// TestCutGzipResumes: the complete lines before the cut come out, the error says so, and the whole file goes on from there.
-func TestCutGzipResumes(t *testing.T) {
-	var text strings.Builder
-	for i := range 5000 {
-		fmt.Fprintf(&text, `{"a":%d,"b":"%x"}`+"\n", i, i*i*7919)
-	}
-	full := zip(text.String())
-	path := write(t, "a.jsonl.gz", full[:len(full)*2/3])
-	head, pos, err := read(t, Config{Path: path}, nil, "a", "b")
-	if !errors.Is(err, io.ErrUnexpectedEOF) || connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), "ends in the middle") {
-		t.Fatalf("got %v", err)
-	}
-	if len(head) == 0 || len(head) >= 5000 {
-		t.Fatalf("%d rows before the cut", len(head))
-	}
-	if err := os.WriteFile(path, []byte(full), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tail, _, err := read(t, Config{Path: path}, pos, "a", "b")
-	if err != io.EOF || len(head)+len(tail) != 5000 || tail[0] != strings.Split(text.String(), "\n")[len(head)] {
-		t.Fatalf("end %v, %d + %d rows", err, len(head), len(tail))
-	}
-}
-
-func TestPositionOfAnotherFileIsRefused(t *testing.T) {
-	var text strings.Builder
-	text.WriteString("a,b\n")
-	for i := range 400 {
-		fmt.Fprintf(&text, "%d,x\n", i)
-	}
-	for _, name := range []string{"a.csv", "a.csv.gz"} {
-		pack := func(s string) string { return s }
-		if strings.HasSuffix(name, ".gz") {
-			pack = zip
-		}
-		path := write(t, name, pack(text.String()))
-		_, pos, err := read(t, Config{Path: path, BatchRows: 300}, nil, "a")
-		if err != io.EOF {
-			t.Fatal(err)
-		}
-		var p position
-		if err := json.Unmarshal(pos, &p); err != nil || p.Row != 400 || p.Line != 401 || p.Offset != int64(text.Len()) {
-			t.Fatalf("position %s (%v)", pos, err)
-		}
-		for what, change := range map[string]struct {
-			text string
-			pos  string
-			says string
-		}{
-			"shorter":     {text.String()[:1500], "", "shorter"},
-			"very short":  {"a", "", "shorter"},
-			"other start": {"b" + text.String()[1:], "", "first bytes"},
-			"other name":  {"", strings.Replace(string(pos), name, "b.csv", 1), "belongs to the file b.csv"},
-			"no head":     {"", strings.Replace(string(pos), p.Head, "x", 1), "cannot be read"},
-			"not JSON":    {"", "{", "cannot be read"},
-		} {
-			t.Run(name+" "+what, func(t *testing.T) {
-				if change.text != "" {
-					if name != "a.csv" && what == "shorter" {
-						return // other text packs into other first bytes
-					}
-					if err := os.WriteFile(path, []byte(pack(change.text)), 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
-				from := pos
-				if change.pos != "" {
-					from = connector.Position(change.pos)
-				}
-				_, _, err := read(t, Config{Path: path}, from, "a")
-				if connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), "elete the state") {
-					t.Fatalf("got %v", err)
-				}
-				if !strings.Contains(err.Error(), change.says) && name == "a.csv" {
-					t.Errorf("%q does not say %q", err, change.says)
-				}
-			})
-			if err := os.WriteFile(path, []byte(pack(text.String())), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if _, _, err := read(t, Config{Path: "-", Stdin: strings.NewReader("a\n")}, connector.Position("{}")); connector.KindOf(err) != connector.KindConfig {
-		t.Errorf("standard input with a position: %v", err)
-	}
-}
-
-// TestGrownFileGoesOn: what was appended since the last run is read, the rest is not.
-func TestGrownFileGoesOn(t *testing.T) {
-	path := write(t, "a.csv", "a,b\n1,2\n")
-	_, pos, _ := read(t, Config{Path: path}, nil, "a")
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.WriteString("3,4\n5\n")
-	f.Close()
-	got, _, _ := read(t, Config{Path: path}, pos, "a")
-	equal(t, got, []string{`{"a":"3","b":"4"}`, "bad_value: line 4: the row has 1 cell where the header has 2 columns"})
-}
-
 // TestUnclosedQuoteBeyondTheLimit: one stray quote costs its line, not the rest of the file.
 func TestUnclosedQuoteBeyondTheLimit(t *testing.T) {
 	text := "a,b\n1,\"stray\n" + strings.Repeat("2,3\n", 100)
@@ -472,79 +286,4 @@ func TestStandardInputTrickles(t *testing.T) {
 		}
 		<-fed
 	})
-}
-
-// contract is an input of 45 rows with two bad ones.
-func contract(t *testing.T, csv bool) wiretest.Harness {
-	h := wiretest.Harness{MaxRows: 7, MaxBytes: 4 << 20, MaxAhead: 1 << 20, Age: time.Second}
-	var text strings.Builder
-	if csv {
-		text.WriteString("\ufeffname,n,note\n")
-	}
-	for i := range 45 {
-		line := fmt.Sprintf(`{"name":"N %d","n":%d,"note":"x\ny"}`, i, i)
-		row := wiretest.Row{Stream: "contacts", JSON: line}
-		if csv {
-			line = fmt.Sprintf("N %d,%d,\"x\ny\"", i, i)
-			row.JSON = fmt.Sprintf(`{"name":"N %d","n":"%d","note":"x\ny"}`, i, i)
-		}
-		if i == 5 || i == 44 {
-			line = `{"broken ` + fmt.Sprint(i)
-			row.JSON, row.Code = line, connector.CodeBadJSON
-			if csv {
-				row.Code = connector.CodeBadValue
-			}
-		}
-		if i%10 == 9 {
-			text.WriteString("\n")
-		}
-		text.WriteString(line + "\n")
-		h.Rows = append(h.Rows, row)
-	}
-	h.Input = []byte(text.String())
-	return h
-}
-
-func TestContract(t *testing.T) {
-	for name, pack := range map[string]func(string) string{
-		"a.jsonl": nil, "a.csv": nil, "a.jsonl.gz": zip, "a.csv.gz": zip, "gb.csv": func(s string) string { return gb(t, s) },
-	} {
-		h := contract(t, strings.Contains(name, "csv"))
-		cfg := Config{BatchRows: 7, Path: "-"}
-		text := string(h.Input)
-		if pack != nil {
-			text = pack(text)
-		}
-		if strings.HasPrefix(name, "gb") {
-			cfg.Encoding = GB18030
-		}
-		t.Run(name, func(t *testing.T) {
-			h := h
-			cfg := cfg
-			h.Fixed, h.Positions = true, true
-			cfg.Path = write(t, name, text)
-			h.New = func(mem memory.Allocator, _ io.Reader) connector.Reader {
-				return NewReader(cfg, columns("name", "n"), mem)
-			}
-			wiretest.RunReader(t, h)
-		})
-		if pack != nil {
-			continue // cut at half, gzip and double bytes are another input
-		}
-		t.Run("stdin "+name, func(t *testing.T) {
-			h.New = func(mem memory.Allocator, in io.Reader) connector.Reader {
-				cfg := cfg
-				cfg.Stdin = in
-				return NewReader(cfg, columns("name", "n"), mem)
-			}
-			wiretest.RunReader(t, h)
-		})
-	}
-}
-
-func FuzzCSVAsEncodingCSV(f *testing.F) {
-	for _, s := range []string{"a,b\n1,2\n", "a\n\"x\ny\"\n", "a\n\"x\n", "a,b\n\"\"\"\",\n", "a\r\n1\r\n"} {
-		f.Add(s)
-	}
-	f.Fuzz(compareCSV)
 }

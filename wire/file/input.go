@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/transform"
@@ -36,9 +37,10 @@ type input struct {
 	read    atomic.Int64 // bytes taken from the file
 	tail    *tail        // of a file that is followed, else nil
 
-	mu     sync.Mutex // covers raw and closed: Close comes from another goroutine
-	raw    io.Reader
-	closed bool
+	mu      sync.Mutex // covers what follows: Close comes from another goroutine
+	raw     io.Reader
+	opening chan struct{} // made when a pipe is being opened, closed when it is ours or closed again
+	closed  bool
 
 	text io.Reader
 	err  error
@@ -167,7 +169,7 @@ func (in *input) pass(text io.Reader, raw io.Reader, decoded bool, buffered *buf
 	}
 	short := connector.Configf("Put the longer file back, or delete the state to read this one from its start",
 		"%s is shorter than when the last run read it: that run stopped at byte %d", in.cfg.Path, in.skip)
-	if f, ok := raw.(*os.File); ok && !decoded {
+	if f, ok := raw.(io.Seeker); ok && in.regular && !decoded {
 		if in.size < in.skip {
 			return short
 		}
@@ -190,11 +192,18 @@ func (in *input) pass(text io.Reader, raw io.Reader, decoded bool, buffered *buf
 // open returns the raw stream; a named pipe is opened here, which waits for its writer.
 func (in *input) open() (io.Reader, error) {
 	in.mu.Lock()
-	raw := in.raw
+	raw, closed := in.raw, in.closed
+	if raw == nil && !closed {
+		in.opening = make(chan struct{})
+	}
 	in.mu.Unlock()
-	if raw != nil {
+	switch {
+	case closed:
+		return nil, os.ErrClosed
+	case raw != nil:
 		return raw, nil
 	}
+	defer close(in.opening)
 	f, err := os.Open(in.cfg.Path)
 	if err != nil {
 		return nil, pathError(in.cfg.Path, err)
@@ -212,22 +221,36 @@ func (in *input) open() (io.Reader, error) {
 // Close closes what can be closed. It does not wait for a Read that is under way.
 func (in *input) Close() error {
 	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.closed {
-		return nil
-	}
+	raw, opening, closed := in.raw, in.opening, in.closed
 	in.closed = true
-	if in.raw == nil {
-		// A goroutine may be waiting in open for the pipe's writer: be that writer for a moment.
-		if f, err := os.OpenFile(in.cfg.Path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
-			f.Close()
-		}
+	in.mu.Unlock()
+	switch c, ok := raw.(io.Closer); {
+	case closed:
 		return nil
-	}
-	if c, ok := in.raw.(io.Closer); ok && in.raw != io.Reader(os.Stdin) {
+	case raw == nil && opening != nil:
+		in.release(opening)
+	case ok && raw != io.Reader(os.Stdin):
 		return c.Close()
 	}
 	return nil
+}
+
+// release ends an open that waits for a pipe's writer, by being that writer for a moment. One try is not enough: the
+// goroutine may have announced the call and not made it yet, and then there is no reader to write to.
+func (in *input) release(opening <-chan struct{}) {
+	for {
+		f, err := os.OpenFile(in.cfg.Path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if err == nil {
+			f.Close()
+		} else if !errors.Is(err, syscall.ENXIO) {
+			return // not ours to write to: the goroutine stays until a writer comes
+		}
+		select {
+		case <-opening:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 type counter struct {

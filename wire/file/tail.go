@@ -36,6 +36,10 @@ func (t *tail) Read(p []byte) (int, error) {
 	}
 }
 
+// Seek and ReadAt are the file's: a followed file has positions and a fingerprint like any other.
+func (t *tail) Seek(offset int64, whence int) (int64, error) { return t.file.Seek(offset, whence) }
+func (t *tail) ReadAt(p []byte, at int64) (int, error)       { return t.file.ReadAt(p, at) }
+
 func (t *tail) stop() { t.once.Do(func() { close(t.quit) }) }
 
 func (t *tail) Close() error {

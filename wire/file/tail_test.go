@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/rows"
 )
 
 // A followed file is read on as it grows, an unfinished line waits for its end, and Close ends the wait.
@@ -61,5 +63,43 @@ func TestFollowGzip(t *testing.T) {
 	r := NewReader(Config{Path: "x.jsonl.gz", Follow: true}, nil, nil)
 	if err := r.Open(t.Context(), nil); connector.KindOf(err) != connector.KindConfig {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A followed file has positions like any other, and goes on from one.
+func TestFollowResumes(t *testing.T) {
+	for _, name := range []string{"in.jsonl", "in.csv"} {
+		text := "{\"a\":\"1\"}\n{\"a\":\"2\"}\n"
+		if name == "in.csv" {
+			text = "a\n1\n2\n"
+		}
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, plain, _ := read(t, Config{Path: path, BatchRows: 1}, nil, "a")
+		var pos connector.Position
+		for row := range 2 {
+			r := NewReader(Config{Path: path, Follow: true, BatchRows: 1}, columns("a"), nil)
+			if err := r.Open(t.Context(), pos); err != nil {
+				t.Fatal(err)
+			}
+			b, err := r.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := fmt.Sprintf("{\"a\":\"%d\"}", row+1)
+			if got := string(rows.AppendJSON(nil, b.Rows, 0)); got != want {
+				t.Errorf("%s: got %s, want %s", name, got, want)
+			}
+			b.Rows.Release()
+			pos = b.Pos
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if string(pos) != string(plain) {
+			t.Errorf("%s: position %s, want %s as without following", name, pos, plain)
+		}
 	}
 }
