@@ -310,10 +310,14 @@ func TestObserveMayPanic(t *testing.T) {
 func TestGrowthIsCounted(t *testing.T) {
 	s := plainScenario(40)
 	s.explode, s.queue = 100, 100
-	s.window = 20_000
+	s.window = 6_000
 	most := int64(0)
 	o := play(t, s, func(j *joint) {
 		held := int64(0)
+		j.Reader = &mutantReader{Reader: j.Reader, read: func(b connector.Batch) connector.Batch {
+			b.Bytes = 400 // fifteen of them fit, but not with what is made of them
+			return b
+		}}
 		onWrite(j, func(b connector.Batch, done doneFunc, next writeFunc) error {
 			j.check.mu.Lock()
 			held += b.Bytes

@@ -129,7 +129,7 @@ func TestStopCutsAHungWriterShort(t *testing.T) {
 	s := plainScenario(20)
 	s.stopAt = 10
 	o := play(t, s, func(j *joint) {
-		hang(j, func(done doneFunc) { done(nil, context.Canceled) })
+		hang(j, func(done doneFunc) { done(nil, errors.New("cut short")) })
 	})
 	if !errors.Is(o.err, errStopped) || connector.KindOf(o.err) != connector.KindTransient {
 		t.Errorf("got %v, want the cause of the stop", o.err)
@@ -174,8 +174,14 @@ func TestStopLeavesAStageBehind(t *testing.T) {
 			})
 		}},
 		{"ack", func(j *joint, hang <-chan struct{}) {
+			n := 0
 			onAck(j, func(_ context.Context, s connector.Settled, next func(connector.Settled) error) error {
-				<-hang
+				switch n++; n {
+				case 1:
+					<-time.After(time.Second) // so that several batches are ready behind it
+				case 2:
+					<-hang
+				}
 				return next(s)
 			})
 		}},
@@ -208,9 +214,13 @@ func TestStopLeavesAStageBehind(t *testing.T) {
 					if err := r.Balanced(); err != nil {
 						t.Error(err)
 					}
+					acked := j.check.acked
 					close(hang)     // later, the stage goes on ...
 					synctest.Wait() // ... and the chain behind it runs down
 					<-time.After(time.Hour)
+					if j.check.acked > acked+1 { // the one that hung
+						t.Errorf("%d acks after the run had returned", j.check.acked-acked)
+					}
 				}
 			})
 			if most := time.Minute + 10*time.Second; took < time.Minute || took > most {
@@ -259,5 +269,21 @@ func TestErrorWithAHungWriter(t *testing.T) {
 	}
 	if o.report.Delivered != 20 || o.report.Left != 50 {
 		t.Errorf("got %+v, want 20 delivered and 50 left", o.report)
+	}
+}
+
+// TestStopLetsTheSettledLeave: a dead letter that is being written when the writer is cancelled still becomes durable,
+// and its batch is acked.
+func TestStopLetsTheSettledLeave(t *testing.T) {
+	s := plainScenario(20)
+	s.stopAt, s.vendor, s.slowDisk = 10, 30, DefaultStopTimeout+DefaultStopTimeout/16
+	o := play(t, s, func(j *joint) {
+		hang(j, func(done doneFunc) { done(nil, context.Canceled) })
+	})
+	if !errors.Is(o.err, errStopped) || len(o.faults) > 0 {
+		t.Fatalf("%v %q", o.err, o.faults)
+	}
+	if o.report.Rejected == 0 || o.report.Position == nil || o.report.Unacked > 0 {
+		t.Errorf("got %+v, want the dead letters durable and their position out", o.report)
 	}
 }
