@@ -81,7 +81,8 @@ func (p *parser) load(data []byte) (arg, bool) {
 			message = m[2]
 		}
 		if message == "EOF" {
-			message = "the document is empty; it needs `streams:`"
+			p.fault(0, "the document is empty; it needs `streams:`")
+			return arg{}, false
 		}
 		p.fault(line, "not readable as YAML or JSON: %s", message)
 		return arg{}, false

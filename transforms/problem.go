@@ -97,7 +97,7 @@ func didYouMean(written string, candidates []string) string {
 	}
 	for _, c := range candidates {
 		if strings.EqualFold(c, written) && c != written {
-			return fmt.Sprintf("; did you mean %q?", c)
+			return fmt.Sprintf(" (did you mean %q?)", c)
 		}
 		if d := editDistance(written, c); d > 0 && d <= bestDistance && (best == "" || d < bestDistance) {
 			best, bestDistance = c, d
@@ -106,7 +106,7 @@ func didYouMean(written string, candidates []string) string {
 	if best == "" {
 		return ""
 	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return fmt.Sprintf(" (did you mean %q?)", best)
 }
 
 // editDistance counts insertions, deletions, replacements and swaps of neighbours.

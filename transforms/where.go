@@ -1,7 +1,9 @@
 package transforms
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	starjson "go.starlark.net/lib/json"
@@ -83,13 +85,23 @@ func calledNames(expr syntax.Expr) map[string]bool {
 	return called
 }
 
-// starlarkMessage drops the place within the expression where it says nothing.
+var starlarkPlace = regexp.MustCompile(`^where:1:(\d+): (.*)`)
+
+// starlarkMessage says what is wrong with a condition and where in it.
 func starlarkMessage(err error) string {
-	message := err.Error()
-	if list, ok := err.(resolve.ErrorList); ok && len(list) > 0 {
-		message = list[0].Error()
+	if list := (resolve.ErrorList)(nil); errors.As(err, &list) && len(list) > 0 {
+		err = list[0]
 	}
-	return "not a condition: " + strings.TrimPrefix(message, "where:")
+	message := "not a condition"
+	if m := starlarkPlace.FindStringSubmatch(err.Error()); m != nil {
+		message += ", at character " + m[1] + ": " + m[2]
+	} else {
+		message += ": " + err.Error()
+	}
+	if strings.Contains(message, "got '='") {
+		message += "; write == to compare"
+	}
+	return message
 }
 
 func newThread() *starlark.Thread {
