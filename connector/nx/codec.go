@@ -265,19 +265,6 @@ func (c *codec) ParseResponse(resp *connector.Response, _ arrow.Record) (connect
 	return o, nil
 }
 
-// mask removes the credentials from a text of the vendor's, which may quote the headers that it was sent.
-func (s *signer) mask(text string) string {
-	if text == "" {
-		return ""
-	}
-	for _, secret := range []connector.Secret{s.accessSecret, s.accessKey} {
-		if !secret.IsZero() {
-			text = strings.ReplaceAll(text, secret.Reveal(), secret.String())
-		}
-	}
-	return text
-}
-
 // Format keeps the secrets of the embedded signer out of every verb.
 func (c *codec) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "nx codec") }
 

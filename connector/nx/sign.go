@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
@@ -98,6 +99,19 @@ func (s *signer) digest(ts string, body []byte) string {
 
 	var sum [sha256.Size]byte
 	return hex.EncodeToString(h.Sum(sum[:0]))
+}
+
+// mask removes the credentials from a text of the vendor's, which may quote the headers that it was sent.
+func (s *signer) mask(text string) string {
+	if text == "" {
+		return ""
+	}
+	for _, secret := range []connector.Secret{s.accessSecret, s.accessKey} {
+		if !secret.IsZero() {
+			text = strings.ReplaceAll(text, secret.Reveal(), secret.String())
+		}
+	}
+	return text
 }
 
 // Format keeps the secrets out of every verb: fmt does not call Secret's methods through an unexported field.
