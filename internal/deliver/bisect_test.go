@@ -145,20 +145,20 @@ func TestDoubtIsCleared(t *testing.T) {
 		n   int
 		bad func(i int) string
 	}{
-		"first five requests bad":    {1000, func(i int) string { return pick(i < 500, pick(i%7 == 0, "", "28"), "") }},
-		"every second":               {1000, func(i int) string { return pick(i%2 == 0, "28", "") }},
-		"two whole requests bad":     {1000, func(i int) string { return pick(i < 200, "28", "") }},
-		"only two requests, all bad": {200, func(int) string { return "28" }},
-		"all bad, with two codes":    {600, func(i int) string { return pick(i/100%2 == 0, "28", "22") }},
+		"first five requests bad":    {320, func(i int) string { return pick(i < 160, pick(i%7 == 0, "", "28"), "") }},
+		"every second":               {320, func(i int) string { return pick(i%2 == 0, "28", "") }},
+		"two whole requests bad":     {320, func(i int) string { return pick(i < 64, "28", "") }},
+		"only two requests, all bad": {64, func(int) string { return "28" }},
+		"all bad, with two codes":    {192, func(i int) string { return pick(i/32%2 == 0, "28", "22") }},
 		"few rows, all bad":          {30, func(int) string { return "28" }},
-		"halves of all requests":     {1000, func(i int) string { return pick(i%100 < 50, "28", "") }},
-		"three of four":              {1000, func(i int) string { return pick(i%4 == 3, "", "28") }},
+		"halves of all requests":     {320, func(i int) string { return pick(i%32 < 16, "28", "") }},
+		"three of four":              {320, func(i int) string { return pick(i%4 == 3, "", "28") }},
 	} {
 		for _, wide := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s/%d", name, wide), func(t *testing.T) {
 				bubble(t, func(t *testing.T, r *rig) {
 					r.server.opaque = true
-					r.conf.Concurrency = wide
+					r.conf.Concurrency, r.limits.Rows = wide, 32
 					rows, k := r.some(c.n), 0
 					for i := range rows {
 						if rows[i].Bad = c.bad(i); rows[i].Bad != "" {
@@ -303,4 +303,38 @@ func TestTooLargeByStatus(t *testing.T) {
 		want(t, "rejected", len(o.rejected), 0)
 		want(t, "delivered", r.writer.Stats().Rows, 100)
 	})
+}
+
+// TestListedSuspects: the vendor delivered some rows and says of others that one of them is bad.
+func TestListedSuspects(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.server.opaque = true
+		r.server.script = first(1, scripted{status: 200, before: true,
+			body: `{"Code":"ok","Rows":[{"Row":1,"Code":"suspect"},{"Row":2,"Code":"28"},{"Row":4,"Code":"suspect"},{"Row":5,"Code":"suspect"}]}`})
+		o := r.open().write(r.some(8, func(c *contact) { c.Bad = pick(c.ID == 5, "22", "") }))
+		r.settle()
+		wantSlice(t, "request sizes", r.sizes(), 8, 2, 1, 1, 1)
+		want(t, "rejected", len(o.rejected), 2)
+		want(t, "first", o.rejected[0].Row, 2)
+		want(t, "second", o.rejected[1].Row, 4)
+		want(t, "its code", o.rejected[1].Code, "22")
+	})
+}
+
+// TestVerdictsThatMakeNoSense end the run instead of losing a row.
+func TestVerdictsThatMakeNoSense(t *testing.T) {
+	for name, body := range map[string]string{
+		"pending":      `{"Code":"ok","Rows":[{"Row":1,"Code":"pending"}]}`,
+		"out of range": `{"Code":"ok","Rows":[{"Row":9,"Code":"28"}]}`,
+		"descending":   `{"Code":"ok","Rows":[{"Row":2,"Code":"28"},{"Row":1,"Code":"28"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.server.script = always(scripted{status: 200, body: body, before: true})
+				o := r.open().write(r.some(4))
+				r.settle()
+				want(t, "kind", connector.KindOf(o.err), connector.KindInternal)
+			})
+		})
+	}
 }

@@ -24,7 +24,9 @@ func newObserved(s *testServer) *observed {
 	return &observed{server: s, results: map[int64]connector.RowResult{}}
 }
 
-func (o *observed) accuse(format string, args ...any) { o.wrong = append(o.wrong, fmt.Sprintf(format, args...)) }
+func (o *observed) accuse(format string, args ...any) {
+	o.wrong = append(o.wrong, fmt.Sprintf(format, args...))
+}
 
 // done makes the callback of one batch.
 func (o *observed) done(batch []contact) func([]connector.RowResult, error) {

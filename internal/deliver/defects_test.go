@@ -42,7 +42,9 @@ func TestDefectsAreCaught(t *testing.T) {
 		{"signs once", "its own", func(w *world) { w.wrapCodec = codec(func(c *crooked) { c.signOnce = true }) }},
 		{"merges the halves of a suspect", "went next in one of", func(w *world) { w.wrapWire = mergeHalves }},
 		{"rejects suspects untested", "never said so", func(w *world) {
-			w.wrapCodec = codec(func(c *crooked) { c.change = map[connector.Verdict]connector.Verdict{connector.VerdictSuspect: connector.VerdictRejected} })
+			w.wrapCodec = codec(func(c *crooked) {
+				c.change = map[connector.Verdict]connector.Verdict{connector.VerdictSuspect: connector.VerdictRejected}
+			})
 		}},
 		{"takes a lost reply for a success", "does not have it", func(w *world) { w.wrapCodec = codec(func(c *crooked) { c.trusting = true }) }},
 		{"rejects rows in an outage", "never said so", func(w *world) { w.wrapCodec = codec(func(c *crooked) { c.rejectAgain = true }) }},

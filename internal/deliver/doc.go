@@ -29,6 +29,8 @@
 //	3xx, 404, 405, 410   the run ends as a Config error: the address
 //	413, other 4xx       at least one row is bad, nobody says which: bisected
 //
+// Bodies of requests and answers lie in buffers that are used again: a codec keeps no part of them.
+//
 // Retry-After on 429 and 503 is honoured also where the codec read the answer. A call that never reached the vendor
 // (refused, unknown host, handshake) is repeated whatever its nature; a certificate that cannot be trusted ends the run
 // as a Config error. A call whose answer never came is a lost reply.

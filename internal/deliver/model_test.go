@@ -38,7 +38,7 @@ func aWorld(seed uint64) *world {
 	rnd := rand.New(rand.NewPCG(seed, 77))
 	w := &world{
 		seed: seed, mode: []string{"merge", "replace", "insert"}[seed%3], opaque: seed/3%2 == 0,
-		rows: 8 + rnd.IntN(60), persons: 3 + rnd.IntN(60), faults: rnd.Float64() * 0.3, bad: rnd.Float64() * 0.2,
+		rows: 6 + rnd.IntN(34), persons: 3 + rnd.IntN(30), faults: rnd.Float64() * 0.3, bad: rnd.Float64() * 0.2,
 		skew: []time.Duration{0, 0, 0, time.Hour, -time.Minute}[rnd.IntN(5)],
 		conf: Config{Concurrency: 1 + rnd.IntN(6), RequestsPerSecond: []float64{0, 0, 20}[rnd.IntN(3)], MaxAttempts: 60},
 	}
@@ -129,7 +129,7 @@ func (w *world) run(t testing.TB, mem memory.Allocator) []string {
 	return seen.check()
 }
 
-var cases = flag.Uint64("cases", 1200, "cases of the model test")
+var cases = flag.Uint64("cases", 1200, "cases of the model test; run more with -args -cases 20000")
 
 // TestModel: random rows with hot and aliased keys, bad rows, faults, throttles and lost replies end in exactly the state
 // that a serial sender would leave.

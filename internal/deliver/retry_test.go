@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -260,12 +261,13 @@ func TestStop(t *testing.T) {
 		kind   connector.Kind
 		says   string
 	}{
-		"codec":    {says("auth"), connector.KindConfig, "1003"},
-		"401":      {scripted{status: 401, before: true}, connector.KindConfig, "credentials"},
-		"403":      {scripted{status: 403, body: "<html>", before: true}, connector.KindConfig, "credentials"},
-		"404":      {scripted{status: 404, body: "<html>", before: true}, connector.KindConfig, "base_url"},
-		"redirect": {scripted{status: 302, header: http.Header{"Location": {"http://elsewhere"}}, before: true}, connector.KindConfig, "redirects"},
-		"proxy":    {scripted{status: 407, before: true}, connector.KindConfig, "HTTPS_PROXY"},
+		"codec":       {says("auth"), connector.KindConfig, "1003"},
+		"401":         {scripted{status: 401, before: true}, connector.KindConfig, "credentials"},
+		"403":         {scripted{status: 403, body: "<html>", before: true}, connector.KindConfig, "credentials"},
+		"404":         {scripted{status: 404, body: "<html>", before: true}, connector.KindConfig, "base_url"},
+		"redirect":    {scripted{status: 302, header: http.Header{"Location": {"http://elsewhere"}}, before: true}, connector.KindConfig, "redirects"},
+		"certificate": {scripted{err: x509.UnknownAuthorityError{}, before: true}, connector.KindConfig, "ca_file"},
+		"proxy":       {scripted{status: 407, before: true}, connector.KindConfig, "HTTPS_PROXY"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {

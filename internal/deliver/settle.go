@@ -20,33 +20,42 @@ func (w *Writer) settle(c *call, r reading) {
 		w.fail(stopError(&r))
 		return
 	}
+	if !listedInOrder(r.Rows, len(c.rows)) {
+		w.fail(connector.Internalf("Report this", "the codec gave verdicts on rows that are not in the request, or not in order"))
+		return
+	}
 	free := w.endpoint(c, &r, now)
 	if !r.Clock.IsZero() {
 		w.learnClock(r.Clock.Sub(now))
 	}
 	s := sorting{call: c, reading: &r, now: now, free: free}
 	for i, x := range c.rows {
-		res := connector.RowResult{Row: i, Verdict: r.Verdict, Code: r.Code, Message: r.Message, RequestID: r.RequestID}
-		if s.listed < len(r.Rows) && r.Rows[s.listed].Row == i {
+		res := connector.RowResult{Row: i, Verdict: r.Verdict, Code: r.Code, Message: r.Message}
+		if s.named = s.listed < len(r.Rows) && r.Rows[s.listed].Row == i; s.named {
 			res = r.Rows[s.listed]
 			s.listed++
-			if res.RequestID == "" {
-				res.RequestID = r.RequestID
-			}
-			s.named = true
-		} else {
-			s.named = false
+		}
+		if res.RequestID == "" {
+			res.RequestID = r.RequestID
 		}
 		w.sort(&s, x, res)
-	}
-	if s.listed < len(r.Rows) {
-		w.fail(connector.Internalf("Report this", "the codec gave verdicts on rows that are not in the request, or not in order"))
-		return
 	}
 	w.conclude(&s)
 	if l.convicted() {
 		w.fail(l.doubt.verdict())
 	}
+}
+
+// listedInOrder checks a codec's list before any row is settled by it: a verdict on the wrong row is a row lost.
+func listedInOrder(listed []connector.RowResult, rows int) bool {
+	last := -1
+	for i := range listed {
+		if listed[i].Row <= last || listed[i].Row >= rows {
+			return false
+		}
+		last = listed[i].Row
+	}
+	return true
 }
 
 // stopError is the error of an answer that says that the cause is not in the rows.

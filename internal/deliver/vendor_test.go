@@ -19,10 +19,10 @@ import (
 
 // contact is a row of the test vendor. Bad is the code with which the vendor refuses it; Refuse makes the codec do so.
 type contact struct {
-	ID                     int64
-	WA, Email, Name, Note  string
-	Bad                    string
-	Refuse, Busy, Stubborn bool
+	ID                    int64
+	WA, Email, Name, Note string
+	Bad                   string
+	Refuse, Busy          bool
 }
 
 var contactSchema = arrow.NewSchema([]arrow.Field{
@@ -48,16 +48,16 @@ func record(mem memory.Allocator, schema *arrow.Schema, contacts []contact) arro
 
 func (c *contact) line() string {
 	return strings.Join([]string{strconv.FormatInt(c.ID, 10), c.WA, c.Email, c.Name, c.Note, c.Bad,
-		strconv.FormatBool(c.Busy), strconv.FormatBool(c.Stubborn)}, "|")
+		strconv.FormatBool(c.Busy)}, "|")
 }
 
 func parseLine(line string) contact {
 	f := strings.Split(line, "|")
 	id, err := strconv.ParseInt(f[0], 10, 64)
-	if err != nil || len(f) != 8 {
+	if err != nil || len(f) != 7 {
 		panic("not a row of the test vendor: " + line)
 	}
-	return contact{ID: id, WA: f[1], Email: f[2], Name: f[3], Note: f[4], Bad: f[5], Busy: f[6] == "true", Stubborn: f[7] == "true"}
+	return contact{ID: id, WA: f[1], Email: f[2], Name: f[3], Note: f[4], Bad: f[5], Busy: f[6] == "true"}
 }
 
 // testCodec speaks to testServer: one line a row, signed with the time.
@@ -117,7 +117,7 @@ type reply struct {
 
 type replyRow struct {
 	Row  int
-	Code string // busy: try again after Wait; anything else: refused
+	Code string // busy: try again after Wait; suspect; pending; anything else: refused
 	Wait time.Duration
 }
 
@@ -129,8 +129,13 @@ func (c *testCodec) ParseResponse(resp *connector.Response, rec arrow.Record) (c
 	o := connector.Outcome{RequestID: resp.Header.Get("X-Request-Id"), Tries: r.Tries}
 	for _, x := range r.Rows {
 		v := connector.RowResult{Row: x.Row, Verdict: connector.VerdictRejected, Code: x.Code, Message: "row says " + x.Code}
-		if x.Code == "busy" {
+		switch x.Code {
+		case "busy":
 			v.Verdict, v.RetryAfter = connector.VerdictRetry, x.Wait
+		case "suspect":
+			v.Verdict = connector.VerdictSuspect
+		case "pending":
+			v.Verdict = connector.VerdictPending
 		}
 		o.Rows = append(o.Rows, v)
 	}
