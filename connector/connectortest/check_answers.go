@@ -152,7 +152,7 @@ func checkGarbage(b *bench) {
 	reported := 0
 	for _, resp := range corpus(b.world()) {
 		body := bytes.Clone(resp.Body)
-		o, err, panicked := parse(c, resp, rec)
+		o, panicked, err := parse(c, resp, rec)
 		fault := ""
 		switch {
 		case panicked != nil:
@@ -251,7 +251,7 @@ func checkSecrets(b *bench) {
 		}
 	}
 	for _, resp := range corpus(b.world()) {
-		_, err, panicked := parse(c, resp, rec)
+		_, panicked, err := parse(c, resp, rec)
 		if err != nil && panicked == nil {
 			b.public("an error about an answer", err.Error())
 		}

@@ -333,8 +333,8 @@ func checkRefusals(b *bench) {
 }
 
 // parse reads an answer and turns a panic into a finding.
-func parse(c connector.Codec, resp *connector.Response, rec arrow.Record) (o connector.Outcome, err error, panicked any) {
+func parse(c connector.Codec, resp *connector.Response, rec arrow.Record) (o connector.Outcome, panicked any, err error) {
 	defer func() { panicked = recover() }()
 	o, err = c.ParseResponse(resp, rec)
-	return o, err, nil
+	return o, nil, err
 }
