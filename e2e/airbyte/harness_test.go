@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 }
 
 func buildAndRun(m *testing.M) (int, error) {
+	if defect := os.Getenv(defectEnv); defect != "" {
+		return runDefective(defect)
+	}
 	// PyAirbyte takes any path with "source-" in it for a source; a folder of our own has none.
 	dir, err := os.MkdirTemp("", "sluice-e2e-")
 	if err != nil {
@@ -44,6 +47,9 @@ func buildAndRun(m *testing.M) (int, error) {
 	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	if err := os.Setenv(realEnv, filepath.Join(dir, "destination-sluice")); err != nil {
+		return 1, err
 	}
 	bin.sluice, bin.destination = filepath.Join(dir, "sluice"), filepath.Join(dir, "destination-sluice")
 	return m.Run(), nil

@@ -57,8 +57,8 @@ func TestPyAirbyteValidates(t *testing.T) {
 	}
 }
 
-// TestPyAirbyteRefuses: a wrong secret must fail the validation.
-func TestPyAirbyteRefuses(t *testing.T) {
+// TestCheckRefuses: a wrong secret fails the check, and is not shown.
+func TestCheckRefuses(t *testing.T) {
 	b := startSandbox(t, "")
 	config := b.config("nxlink", "", t.TempDir())
 	config["crm"].(map[string]any)["access_secret"] = "wrong"

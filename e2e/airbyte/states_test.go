@@ -23,8 +23,10 @@ import (
 func TestStates(t *testing.T) {
 	for _, kind := range []string{"STREAM", "GLOBAL"} {
 		t.Run(kind, func(t *testing.T) {
-			p := newPlatform(t, kind)
-			p.run(40, 2500)
+			p := newPlatform(t, kind, "429@1s=2%,500=2%,drop=3%,latency=5ms..40ms")
+			for _, finding := range p.run(40, 2500) {
+				t.Error(finding)
+			}
 		})
 	}
 }
@@ -35,17 +37,22 @@ var streams = []string{"contacts", "leads"}
 type platform struct {
 	t       *testing.T
 	kind    string
+	env     []string // of the destination, beside our own
 	rng     *rand.Rand
 	box     *box
 	rejects string
-	input   []string // lines, in order
-	states  []*state // in order of sending
-	// By stream: identifiers and marks of the rows so far, and the number of rows since the last state.
-	good, bad map[string][]string
-	records   map[string]int
+	// findings are what the destination did wrong.
+	findings []string
+	input    []string // lines, in order
+	states   []*state // in order of sending
+	// By stream: identifiers and marks of the rows so far, and how many rows, and bad ones, since the last state.
+	good, bad        map[string][]string
+	records, refused map[string]int
 
+	acks     chan int        // how many states have come back, once per state
 	landed   map[string]bool // identifiers in the journal so far
-	previous map[string]int  // stream → index of its last acknowledged state
+	previous map[string]int  // stream → id of its last acknowledged state
+	err      error           // of the last read
 }
 
 // state is one STATE that was sent and what must have happened before it may come back.
@@ -55,15 +62,28 @@ type state struct {
 	good    []string
 	bad     []string
 	records int // since the state before it
+	refused int // of these, without identifier
 	sent    map[string]any
 	acked   bool
 }
 
-func newPlatform(t *testing.T, kind string) *platform {
+// stop is panicked with when there is no point in going on.
+type stop struct{}
+
+func (p *platform) found(format string, args ...any) {
+	p.findings = append(p.findings, fmt.Sprintf(format, args...))
+}
+
+func (p *platform) fatal(format string, args ...any) {
+	p.found(format, args...)
+	panic(stop{})
+}
+
+func newPlatform(t *testing.T, kind, faults string) *platform {
 	return &platform{
 		t: t, kind: kind, rng: rand.New(rand.NewPCG(1, 2)),
-		box:     startSandbox(t, "429@1s=2%,500=2%,drop=3%,latency=5ms..40ms"),
-		rejects: t.TempDir(), good: map[string][]string{}, bad: map[string][]string{}, records: map[string]int{}, landed: map[string]bool{}, previous: map[string]int{},
+		box:     startSandbox(t, faults),
+		rejects: t.TempDir(), acks: make(chan int, 1000), good: map[string][]string{}, bad: map[string][]string{}, records: map[string]int{}, refused: map[string]int{}, landed: map[string]bool{}, previous: map[string]int{},
 	}
 }
 
@@ -75,7 +95,7 @@ func (p *platform) prepare(states, rows int) {
 		if p.rng.IntN(rows/states) == 0 {
 			p.state(streams[p.rng.IntN(2)])
 		}
-		if p.rng.IntN(rows/3) == 0 { // states without a record between them
+		if i%(rows/3) == rows/4 { // states without a record between them
 			p.state(streams[0])
 			p.state(streams[0])
 		}
@@ -96,7 +116,8 @@ func (p *platform) state(stream string) {
 		s.good = append(s.good, p.good[name]...)
 		s.bad = append(s.bad, p.bad[name]...)
 		s.records += p.records[name]
-		p.records[name] = 0
+		s.refused += p.refused[name]
+		p.records[name], p.refused[name] = 0, 0
 	}
 	p.addState(s, stream)
 }
@@ -107,6 +128,7 @@ func (p *platform) row(i int) {
 	data := map[string]any{"full_name": "Person " + fmt.Sprint(i), "external_id": mark, "remark": mark}
 	if i%13 == 12 {
 		p.bad[stream] = append(p.bad[stream], mark)
+		p.refused[stream]++
 	} else {
 		phone := fmt.Sprintf("86138%08d", i)
 		data["phone"] = phone
@@ -160,11 +182,15 @@ func (p *platform) catalog() map[string]any {
 	return map[string]any{"streams": []any{stream("contacts", "shop"), stream("leads", nil)}}
 }
 
-func (p *platform) run(states, rows int) {
+// run syncs once and returns what the destination did wrong.
+func (p *platform) run(states, rows int) (findings []string) {
 	p.prepare(states, rows)
 	cmd := exec.Command(bin.destination, "write",
 		"--config", writeJSON(p.t, p.box.config("nxlink", "", p.rejects)), "--catalog", writeJSON(p.t, p.catalog()))
-	cmd.Stderr = os.Stderr
+	cmd.Stderr, cmd.Env = os.Stderr, append(os.Environ(), p.env...)
+	if len(p.env) > 0 {
+		cmd.Path = os.Args[0]
+	}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -177,59 +203,103 @@ func (p *platform) run(states, rows int) {
 		p.t.Fatal(err)
 	}
 	watchdog := time.AfterFunc(3*time.Minute, func() { _ = cmd.Process.Kill() })
-	defer watchdog.Stop()
-	sent := make(chan error, 1)
-	go func() {
-		_, err := io.WriteString(stdin, strings.Join(p.input, "\n")+"\n")
-		sent <- err
+	defer func() {
+		watchdog.Stop()
+		if r := recover(); r != nil {
+			if r != (stop{}) {
+				panic(r)
+			}
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			findings = p.findings
+		}
 	}()
+	sent := make(chan error, 1)
+	go func() { sent <- p.send(stdin) }()
 	// The input stays open: nothing may wait for its end, or for more of it.
-	p.readAcks(stdout)
+	lines := bufio.NewReaderSize(stdout, 1<<20)
+	for acked := 0; acked < len(p.states); {
+		if p.readLine(lines) {
+			acked++
+			p.acks <- acked
+		}
+	}
 	if err := <-sent; err != nil {
-		p.t.Fatalf("write to the destination: %v", err)
+		p.fatal("write to the destination: %v", err)
 	}
 	if err := stdin.Close(); err != nil {
 		p.t.Fatal(err)
 	}
-	rest, err := io.ReadAll(stdout)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if bytes.Contains(rest, []byte(`"type":"STATE"`)) {
-		p.t.Errorf("states after the last one: %s", rest)
+	for p.readLine(lines) || p.err == nil {
 	}
 	if err := cmd.Wait(); err != nil {
-		p.t.Errorf("the destination ended with %v", err)
+		p.found("the destination ended with %v", err)
 	}
+	return p.findings
 }
 
-// readAcks reads until every state has come back.
-func (p *platform) readAcks(stdout io.Reader) {
-	lines := bufio.NewReaderSize(stdout, 1<<20)
-	for acked := 0; acked < len(p.states); {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			p.t.Fatalf("the output ended after %d of %d states: %v", acked, len(p.states), err)
+// send writes the input. Now and then it stalls until every state so far has come back.
+func (p *platform) send(stdin io.Writer) error {
+	states := 0
+	for _, line := range p.input {
+		if _, err := io.WriteString(stdin, line+"\n"); err != nil {
+			return err
 		}
-		var m struct {
-			Type  string          `json:"type"`
-			State json.RawMessage `json:"state"`
-			Trace json.RawMessage `json:"trace"`
+		if !strings.Contains(line, `"type":"STATE"`) {
+			continue
 		}
-		if err := json.Unmarshal(line, &m); err != nil {
-			p.t.Fatalf("not JSON: %s", line)
+		if states++; states%8 != 0 {
+			continue
 		}
-		switch m.Type {
-		case "STATE":
-			p.ack(m.State)
-			acked++
-		case "TRACE":
-			p.t.Fatalf("the destination gave up: %s", m.Trace)
-		case "LOG":
-		default:
-			p.t.Errorf("unexpected message: %s", line)
+		for acked := range p.acks {
+			if acked == states {
+				break
+			}
 		}
 	}
+	return nil
+}
+
+// readLine reads one line of the destination and reports whether it was a state. At the end p.err is set.
+func (p *platform) readLine(lines *bufio.Reader) bool {
+	line, err := lines.ReadBytes('\n')
+	if err != nil {
+		if p.err = err; !p.allAcked() {
+			p.fatal("the output ended before all states had come back: %v", err)
+		}
+		return false
+	}
+	if bytes.Contains(line, []byte("sandbox-secret")) {
+		p.found("the output holds a secret")
+	}
+	var m struct {
+		Type  string          `json:"type"`
+		State json.RawMessage `json:"state"`
+		Trace json.RawMessage `json:"trace"`
+	}
+	if err := json.Unmarshal(line, &m); err != nil {
+		p.fatal("not JSON: %s", line)
+	}
+	switch m.Type {
+	case "STATE":
+		p.ack(m.State)
+		return true
+	case "TRACE":
+		p.fatal("the destination gave up: %s", m.Trace)
+	case "LOG":
+	default:
+		p.found("unexpected message: %s", line)
+	}
+	return false
+}
+
+func (p *platform) allAcked() bool {
+	for _, s := range p.states {
+		if !s.acked {
+			return false
+		}
+	}
+	return true
 }
 
 var decimal = regexp.MustCompile(`"destinationStats":\{"recordCount":\d+\.0(,"rejectedRecordCount":\d+\.0)?\}`)
@@ -243,23 +313,33 @@ func (p *platform) ack(raw json.RawMessage) {
 		p.t.Fatal(err)
 	}
 	s := p.find(fmt.Sprint(got["id"]))
-	if s == nil || s.acked {
-		p.t.Fatalf("a state with an unknown or repeated id: %s", raw)
+	if _, isNumber := got["id"].(json.Number); s == nil || s.acked || !isNumber {
+		p.fatal("a state with an unknown or repeated id: %s", raw)
 	}
 	s.acked = true
-	if last := p.previous[s.stream]; s.id < last {
-		p.t.Errorf("state %d of stream %q came after %d", s.id, s.stream, last)
+	if want := p.next(s.stream); s.id != want {
+		p.fatal("state %d of stream %q came, want %d", s.id, s.stream, want)
 	}
 	p.previous[s.stream] = s.id
 	if !decimal.Match(raw) {
-		p.t.Errorf("destinationStats are missing or not decimals: %s", raw)
+		p.found("destinationStats are missing or not decimals: %s", raw)
 	}
 	p.checkStats(s, got)
 	delete(got, "destinationStats")
 	if want, have := canonical(p.t, s.sent), canonical(p.t, got); want != have {
-		p.t.Errorf("the state was changed:\nsent %s\ngot  %s", want, have)
+		p.found("the state was changed:\nsent %s\ngot  %s", want, have)
 	}
 	p.checkSettled(s)
+}
+
+// next is the id of the state of the stream that must come next.
+func (p *platform) next(stream string) int {
+	for _, s := range p.states {
+		if s.stream == stream && s.id > p.previous[stream] {
+			return s.id
+		}
+	}
+	return 0
 }
 
 func (p *platform) find(id string) *state {
@@ -279,8 +359,8 @@ func (p *platform) checkStats(s *state, got map[string]any) {
 	if err := json.Unmarshal([]byte(canonical(p.t, got["destinationStats"])), &stats); err != nil {
 		p.t.Fatal(err)
 	}
-	if int(stats.Records+stats.Rejected) != s.records {
-		p.t.Errorf("state %d: %v delivered + %v rejected, but %d were sent", s.id, stats.Records, stats.Rejected, s.records)
+	if int(stats.Records) != s.records-s.refused || int(stats.Rejected) != s.refused {
+		p.found("state %d: %v delivered and %v rejected, want %d and %d", s.id, stats.Records, stats.Rejected, s.records-s.refused, s.refused)
 	}
 }
 
@@ -296,13 +376,13 @@ func (p *platform) checkSettled(s *state) {
 	}
 	for _, phone := range s.good {
 		if !p.landed[phone] {
-			p.t.Fatalf("state %d was acknowledged, but %s is not in the CRM's journal", s.id, phone)
+			p.fatal("state %d was acknowledged, but %s is not in the CRM's journal", s.id, phone)
 		}
 	}
 	rejected := bytes.Join(rejectLines(p.t, p.rejects), []byte("\n"))
 	for _, mark := range s.bad {
 		if !bytes.Contains(rejected, []byte(mark)) {
-			p.t.Fatalf("state %d was acknowledged, but %s is neither in the CRM nor in the rejects", s.id, mark)
+			p.fatal("state %d was acknowledged, but %s is neither in the CRM nor in the rejects", s.id, mark)
 		}
 	}
 }
