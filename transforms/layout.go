@@ -150,7 +150,7 @@ func parseUnix(s string, unit int64) (time.Time, dateProblem) {
 	if !ok || dotted && !plainDigits(fraction) {
 		return time.Time{}, dateForm
 	}
-	if n > maxUnix*1000/unit || n < -maxUnix*1000/unit {
+	if limit := (maxUnix + 1) * 1000 / unit; n > limit || n < -limit {
 		return time.Time{}, dateForm
 	}
 	nanos := int64(0)
