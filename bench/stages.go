@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strconv"
 	"testing"
@@ -122,7 +123,7 @@ func (s *stage) run(lines [][]byte) error {
 	}
 	in := s.builder.NewRecord()
 	defer in.Release()
-	applied, err := s.plan.Apply(nil, in, nil)
+	applied, err := s.plan.Apply(context.Background(), in, nil)
 	if err != nil {
 		return err
 	}
@@ -130,8 +131,8 @@ func (s *stage) run(lines [][]byte) error {
 	if len(applied.Rejected) > 0 || applied.Rows.NumRows() != int64(len(lines)) {
 		return fmt.Errorf("rejected: %+v", applied.Rejected)
 	}
-	for at := int64(0); at < applied.Rows.NumRows(); at += rowsPerRequest {
-		part := applied.Rows.NewSlice(at, at+rowsPerRequest)
+	for at := 0; at < len(lines); at += rowsPerRequest {
+		part := rows.Slice(applied.Rows, at, at+rowsPerRequest)
 		s.req.Body = s.req.Body[:0]
 		err := s.codec.AppendRequest(&s.req, part)
 		part.Release()

@@ -4,16 +4,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/bitutil"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/rows"
@@ -52,6 +50,8 @@ type codec struct {
 	prefix  []byte // the body up to the first customer
 	columns [len(identifierColumns)]int
 	limits  connector.Limits
+
+	encoders sync.Pool // of *rows.Encoder for schema; empty texts are left out
 }
 
 func newCodec(cfg connector.Config, _, mode string, schema *arrow.Schema) (connector.Codec, error) {
@@ -75,6 +75,11 @@ func newCodec(cfg connector.Config, _, mode string, schema *arrow.Schema) (conne
 	}
 	if mode == modeReplace {
 		c.limits.Duplicates = connector.DuplicatesLastWins
+	}
+	c.encoders.New = func() any {
+		enc := rows.NewEncoder(schema, nil)
+		enc.OmitEmpty = true
+		return enc
 	}
 	return c, c.bind()
 }
@@ -166,9 +171,8 @@ func (c *codec) AppendRequest(req *connector.Request, rec arrow.Record) error {
 	if err := c.refuse(rec); err != nil {
 		return err
 	}
-	rec = omitEmpty(rec)
-	defer rec.Release()
-	enc := rows.NewEncoder(rec.Schema(), nil)
+	enc := c.encoders.Get().(*rows.Encoder)
+	defer c.encoders.Put(enc)
 	enc.Bind(rec)
 	body := append(req.Body, c.prefix...)
 	for row := range n {
@@ -182,17 +186,18 @@ func (c *codec) AppendRequest(req *connector.Request, rec arrow.Record) error {
 	if req.Header == nil {
 		req.Header = make(http.Header, 8)
 	}
-	req.Header[headerType] = []string{"application/json"}
+	req.Header[headerType] = contentJSON
 	return nil
 }
 
 // refuse lists the rows that must not be sent.
 func (c *codec) refuse(rec arrow.Record) error {
 	var refused []connector.RowResult
+	base, from := rows.Base(rec)
 	for row := range int(rec.NumRows()) {
 		known := false
 		for i := range identifierColumns {
-			known = known || c.identifier(rec, i, row) != ""
+			known = known || c.identifier(base, i, from+row) != ""
 		}
 		if !known {
 			refused = append(refused, connector.RowResult{
@@ -205,54 +210,6 @@ func (c *codec) refuse(rec arrow.Record) error {
 		return &connector.RowsError{Rows: refused}
 	}
 	return nil
-}
-
-// omitEmpty returns the record with empty texts as nulls, so that the encoder leaves them out. The caller owns a
-// reference. Only the bits that say what is null are made anew.
-func omitEmpty(rec arrow.Record) arrow.Record {
-	var columns []arrow.Array
-	for i := range int(rec.NumCols()) {
-		col, ok := rec.Column(i).(*array.String)
-		if !ok || !hasEmpty(col) {
-			continue
-		}
-		if columns == nil {
-			columns = slices.Clone(rec.Columns())
-		}
-		columns[i] = nullEmpty(col)
-		defer columns[i].Release()
-	}
-	if columns == nil {
-		rec.Retain()
-		return rec
-	}
-	return array.NewRecord(rec.Schema(), columns, rec.NumRows())
-}
-
-func hasEmpty(col *array.String) bool {
-	for i := range col.Len() {
-		if col.ValueLen(i) == 0 && col.IsValid(i) {
-			return true
-		}
-	}
-	return false
-}
-
-func nullEmpty(col *array.String) arrow.Array {
-	old := col.Data()
-	valid := make([]byte, bitutil.BytesForBits(int64(old.Offset()+old.Len())))
-	nulls := 0
-	for i := range col.Len() {
-		if col.ValueLen(i) > 0 && col.IsValid(i) {
-			bitutil.SetBit(valid, old.Offset()+i)
-		} else {
-			nulls++
-		}
-	}
-	buffers := []*memory.Buffer{memory.NewBufferBytes(valid), old.Buffers()[1], old.Buffers()[2]}
-	data := array.NewData(old.DataType(), old.Len(), buffers, nil, nulls, old.Offset())
-	defer data.Release()
-	return array.NewStringData(data)
 }
 
 // ParseResponse reads the answer; see outcome. Its verdict always speaks of the whole request.

@@ -33,6 +33,9 @@ const (
 	headerAlgorithm = "Algorithm"
 )
 
+// contentJSON is shared by all requests and never written to.
+var contentJSON = []string{"application/json"}
+
 // signer signs requests as the vendor demands: a plain hash (no HMAC) over the four signed headers in ASCII order, the
 // raw body and the secret,
 //
@@ -55,13 +58,12 @@ func (s *signer) Sign(req *connector.Request, now time.Time) error {
 		req.Header = make(http.Header, 8)
 	}
 	ts := strconv.FormatInt(now.UnixMilli(), 10)
+	values := []string{s.accessKey.Reveal(), ts, s.bizType, s.action, s.digest(ts, req.Body)}
 	h := req.Header
-	h[headerType] = []string{"application/json"}
-	h[headerKey] = []string{s.accessKey.Reveal()}
-	h[headerTS] = []string{ts}
-	h[headerBiz] = []string{s.bizType}
-	h[headerAction] = []string{s.action}
-	h[headerSign] = []string{s.digest(ts, req.Body)}
+	h[headerType] = contentJSON
+	for i, name := range [...]string{headerKey, headerTS, headerBiz, headerAction, headerSign} {
+		h[name] = values[i : i+1 : i+1]
+	}
 	if s.sha256 {
 		h[headerAlgorithm] = []string{algorithmSHA256}
 	} else {

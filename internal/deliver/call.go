@@ -213,7 +213,7 @@ func (w *Writer) gather(c *call) arrow.Record {
 			first.batch.rec.Retain()
 			return first.batch.rec
 		}
-		return first.batch.rec.NewSlice(int64(first.at), int64(last.at)+1)
+		return rows.Slice(first.batch.rec, int(first.at), int(last.at)+1)
 	}
 	c.parts, c.indexes = c.parts[:0], c.indexes[:0]
 	if cap(c.indexes) < len(c.rows) {

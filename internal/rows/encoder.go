@@ -9,7 +9,11 @@ import (
 // Encoder writes rows of one schema as JSON objects, fast: what a schema tells is worked out once, what a record tells
 // once per Bind, and AppendObject allocates nothing but the growth of dst. It is for one goroutine at a time.
 type Encoder struct {
+	// OmitEmpty leaves out text columns that hold "".
+	OmitEmpty bool
+
 	cols  []encoderColumn
+	from  int // of the bound record in its base
 	null  int // index of "_null" in the schema, -1: none
 	extra int // index of "_extra", -1: none or skipped
 	nulls view
@@ -46,6 +50,7 @@ func NewEncoder(schema *arrow.Schema, skip func(name string) bool) *Encoder {
 // Bind makes rec, a record of the encoder's schema, the one that AppendObject reads. The encoder takes no reference: the
 // caller keeps rec alive until the next Bind or the last AppendObject.
 func (e *Encoder) Bind(rec arrow.Record) {
+	rec, e.from = Base(rec)
 	for i := range e.cols {
 		c := &e.cols[i]
 		c.open(rec.Column(c.index), c.of)
@@ -61,6 +66,7 @@ func (e *Encoder) Bind(rec arrow.Record) {
 // AppendObject appends a row of the bound record as a JSON object. Columns that are null are left out, unless "_null"
 // marks an explicit null. Raw JSON is written as it stands.
 func (e *Encoder) AppendObject(dst []byte, row int) []byte {
+	row += e.from
 	start := len(dst)
 	var nulls []byte
 	if e.null >= 0 && !e.nulls.isNull(row) {
@@ -69,6 +75,9 @@ func (e *Encoder) AppendObject(dst []byte, row int) []byte {
 	for i := range e.cols {
 		c := &e.cols[i]
 		if !c.isNull(row) {
+			if e.OmitEmpty && c.of == kindText && len(c.bytes(row)) == 0 {
+				continue
+			}
 			dst = c.appendValue(append(dst, c.frag...), row)
 		} else if nulls != nil && hasBit(nulls, c.index) {
 			dst = append(append(dst, c.frag...), "null"...)
