@@ -81,8 +81,9 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
-// TestDependenciesHaveReasons: the table in DESIGN.md lists the direct dependencies, neither more nor less.
-func TestDependenciesHaveReasons(t *testing.T) {
+// TestDependencies: each direct dependency must earn its place. There are few, and the table in DESIGN.md gives a reason
+// for each of them and for no other.
+func TestDependencies(t *testing.T) {
 	text, err := os.ReadFile("../../DESIGN.md")
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +97,9 @@ func TestDependenciesHaveReasons(t *testing.T) {
 		listed = append(listed, m[1])
 	}
 	direct := directDependencies(t)
+	if n := len(direct); n == 0 || n > 30 {
+		t.Errorf("%d direct dependencies, want 1 to 30", n)
+	}
 	for _, d := range direct {
 		if !slices.Contains(listed, d) {
 			t.Errorf("%s has no reason in DESIGN.md", d)
@@ -108,6 +112,7 @@ func TestDependenciesHaveReasons(t *testing.T) {
 	}
 }
 
+// directDependencies lists the modules that a package or test of this module imports from, and holds go.mod to them.
 func directDependencies(t *testing.T) []string {
 	t.Helper()
 	var mod struct {
@@ -119,20 +124,18 @@ func directDependencies(t *testing.T) []string {
 	if err := json.Unmarshal(goTool(t, "mod", "edit", "-json"), &mod); err != nil {
 		t.Fatal(err)
 	}
+	imports := string(goTool(t, "list", "-e", "-f", `{{range .Imports}}{{.}}{{"\n"}}{{end}}{{range .TestImports}}{{.}}{{"\n"}}{{end}}{{range .XTestImports}}{{.}}{{"\n"}}{{end}}`, "./..."))
 	var direct []string
 	for _, r := range mod.Require {
-		if !r.Indirect {
+		used := slices.ContainsFunc(strings.Fields(imports), func(path string) bool { return within(path, r.Path) })
+		if used {
 			direct = append(direct, r.Path)
+		}
+		if used == r.Indirect {
+			t.Errorf("go.mod is wrong about %s being indirect: run go mod tidy", r.Path)
 		}
 	}
 	return direct
-}
-
-// TestDependencies: each direct dependency must earn its place, so there are few.
-func TestDependencies(t *testing.T) {
-	if n := len(directDependencies(t)); n == 0 || n > 30 {
-		t.Errorf("%d direct dependencies, want 1 to 30", n)
-	}
 }
 
 // TestEveryPackageIsTested: a package without a test is one that nobody has tried. Commands of a few lines and lists are
