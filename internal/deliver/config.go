@@ -62,14 +62,14 @@ func (c Config) withDefaults() Config {
 
 // Stats counts what a Writer has done so far.
 type Stats struct {
-	Requests   int64 // calls made
-	Retries    int64 // of these, calls that held rows sent before
-	Throttled  int64 // answers that asked for fewer calls
-	Lost       int64 // calls whose answer never came or could not be read
-	Bisections int64 // suspect requests that were split
-	Rows       int64 // rows delivered
-	Rejected   int64 // rows rejected
-	Resigned   int64 // calls repeated because the vendor called our clock wrong
+	Requests   int64 `json:"requests"`   // calls made
+	Retries    int64 `json:"retries"`    // of these, calls that held rows sent before
+	Throttled  int64 `json:"throttled"`  // answers that asked for fewer calls
+	Lost       int64 `json:"lost"`       // calls that ended in a server error, or whose answer never came or could not be read
+	Bisections int64 `json:"bisections"` // suspect requests that were split or set aside
+	Rows       int64 `json:"rows"`       // rows delivered
+	Rejected   int64 `json:"rejected"`   // rows rejected
+	Resigned   int64 `json:"resigned"`   // calls repeated because the vendor called our clock wrong
 }
 
 // CodeError is the cause in an error that ends a run because of what the vendor answered. Code is a key of the vendor's

@@ -40,7 +40,8 @@
 // A row has Config.MaxAttempts sends. Throttles and calls that never reached the vendor spend none; lost replies and
 // gateway errors spend one only if the endpoint's call before was answered, since otherwise it is the endpoint that is
 // down and not the row that is at fault. Rows out of sends, or an endpoint without one success for Config.OutageLimit,
-// end the run as a Transient error: an outage never becomes rejects. Where Outcome.Tries limits a cause, rows that the
+// end the run as a Transient error: an outage never becomes rejects. So do that many lost replies in a row where a call
+// must not be repeated, since every further one would leave rows in doubt. Where Outcome.Tries limits a cause, rows that the
 // vendor named are rejected after so many sends, a whole request ends the run.
 //
 // # Suspects

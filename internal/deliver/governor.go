@@ -29,6 +29,7 @@ type governor struct {
 
 	failures int       // failed calls since the last success
 	failing  time.Time // when the first of them failed
+	said     time.Time // when the log last spoke of it
 }
 
 func newGovernor(endpoint string, perSecond float64, slots int) *governor {

@@ -129,7 +129,7 @@ func (w *world) run(t testing.TB, mem memory.Allocator) []string {
 	return seen.check()
 }
 
-var cases = flag.Uint64("cases", 1200, "cases of the model test; run more with -args -cases 20000")
+var cases = flag.Uint64("cases", 800, "cases of the model test; run more with -args -cases 20000")
 
 // TestModel: random rows with hot and aliased keys, bad rows, faults, throttles and lost replies end in exactly the state
 // that a serial sender would leave.

@@ -18,6 +18,7 @@ const (
 	signalThrottle               // it asks for fewer calls
 	signalUnheard                // the call never got there
 	signalLost                   // the answer never came, or a gateway answered in its place
+	signalGarbled                // it answered a success that cannot be read
 	signalBusy                   // it answered, and asks to send the whole request again
 	signalClock                  // it answered that our clock is wrong
 )
@@ -52,7 +53,9 @@ func read(codec connector.Codec, limits *connector.Limits, url string, resp *con
 	case r.Throttled:
 		r.signal = signalThrottle
 	case o.Verdict == connector.VerdictRetry && len(o.Rows) == 0:
-		r.signal = signalBusy
+		if r.signal = signalBusy; resp.Status >= 500 || resp.Status == http.StatusRequestTimeout {
+			r.signal = signalLost // the codec knows the answer by its status only, as the chain would
+		}
 	}
 	return r
 }
@@ -92,7 +95,7 @@ func readStatus(limits *connector.Limits, url string, resp *connector.Response, 
 		return r
 	case s >= 200 && s < 300:
 		r := lost(limits, cause)
-		r.signal = signalAlive // something answers there, so the endpoint is not down and a send is spent
+		r.signal = signalGarbled
 		return r
 	case s >= 500, s == http.StatusRequestTimeout:
 		return lost(limits, cause)

@@ -89,6 +89,7 @@ func TestWhatSpendsNoSend(t *testing.T) {
 		"429 Retry-After":    {status: 429, header: http.Header{"Retry-After": {"7"}}, before: true},
 		"503 Retry-After":    {status: 503, header: http.Header{"Retry-After": {"7"}}, before: true},
 		"throttled by codec": says("slow"),
+		"5xx read by codec":  {status: 500, body: `{"Code":"down"}`, before: true},
 		"lost replies":       cut,
 		"gateway":            gateway,
 	} {
@@ -359,4 +360,20 @@ func TestPace(t *testing.T) {
 			t.Errorf("50 calls at 5 a second took %s", d)
 		}
 	})
+}
+
+// TestManyLostRepliesOfWhatMustNotBeRepeated: an outage does not turn the whole input into ambiguous rows.
+func TestManyLostRepliesOfWhatMustNotBeRepeated(t *testing.T) {
+	for name, answer := range map[string]scripted{"gateway": gateway, "hang": {err: errHang}, "web page": {status: 200, body: "<html>", before: true}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.limits.Idempotent = false
+				r.server.script = always(answer)
+				o := r.open().write(r.some(10_000))
+				r.settle()
+				want(t, "calls", r.calls(), 8)
+				want(t, "kind", connector.KindOf(o.err), connector.KindTransient)
+			})
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -9,6 +10,9 @@ import (
 
 // clockTries is how often a request is sent for the vendor's clock's sake, where the codec does not say.
 const clockTries = 3
+
+// sayAgain is how long the log keeps quiet about an endpoint that it has spoken of.
+const sayAgain = time.Minute
 
 // settle turns a reading into what becomes of each row. Under the lock; the call's slot is already free.
 func (w *Writer) settle(c *call, r reading) {
@@ -83,9 +87,6 @@ func (w *Writer) endpoint(c *call, r *reading, now time.Time) (free bool) {
 		if r.RetryAfter > 0 {
 			g.pause(now, r.RetryAfter)
 		}
-		if r.cause != nil && r.Verdict != connector.VerdictSuspect {
-			w.stats.Lost++
-		}
 	case signalThrottle:
 		w.stats.Throttled++
 		if r.Verdict == connector.VerdictDelivered { // it took the rows, and wants a rest
@@ -98,23 +99,31 @@ func (w *Writer) endpoint(c *call, r *reading, now time.Time) (free bool) {
 	case signalUnheard:
 		free = true
 		down = g.failed(c.began, now, 0, true)
-	case signalLost:
+	case signalLost, signalGarbled:
 		w.stats.Lost++
-		free = g.failures > 0
+		free = r.signal == signalLost && g.failures > 0
 		down = g.failed(c.began, now, 0, false)
 	case signalBusy:
 		down = g.failed(c.began, now, r.RetryAfter, r.RetryAfter > 0)
 	}
-	if g.failures == 1 {
+	if g.alone && now.Sub(g.said) >= sayAgain {
+		g.said = now
 		w.conf.Log.Warn("the CRM does not take calls at the moment", slog.String("endpoint", g.endpoint), slog.Any("cause", r.why()))
 	}
-	if down >= w.conf.OutageLimit {
-		w.fail(&connector.Error{
-			Kind: connector.KindTransient, Err: r.why(),
-			What: "the CRM has taken no call for " + down.Round(time.Second).String(),
-			Fix:  "Run again when it is back, it goes on behind what is settled",
-		})
+	what := ""
+	switch {
+	case down >= w.conf.OutageLimit:
+		what = "the CRM has taken no call for " + down.Round(time.Second).String()
+	case r.Verdict == connector.VerdictAmbiguous && g.failures >= w.conf.MaxAttempts:
+		// Each more would cost rows that nobody can say of whether they were taken.
+		what = fmt.Sprintf("the answers to %d calls in a row were lost, and these calls must not be repeated", g.failures)
+	default:
+		return free
 	}
+	w.fail(&connector.Error{
+		Kind: connector.KindTransient, Err: r.why(), What: what,
+		Fix: "Run again when the CRM is back, it goes on behind what is settled",
+	})
 	return free
 }
 

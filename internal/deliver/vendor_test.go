@@ -145,7 +145,7 @@ func (c *testCodec) ParseResponse(resp *connector.Response, rec arrow.Record) (c
 		o.Verdict, o.Clock, o.Code = connector.VerdictRetry, r.Clock, "clock"
 	case "slow":
 		o.Verdict, o.Throttled, o.RetryAfter = connector.VerdictRetry, true, r.Wait
-	case "again":
+	case "again", "down":
 		o.Verdict, o.Code, o.Message = connector.VerdictRetry, "again", "please"
 	case "auth":
 		o.Stop, o.Code, o.Message = connector.KindConfig, "1003", "Invalid signature"
