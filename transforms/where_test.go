@@ -1,0 +1,68 @@
+package transforms
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWhere(t *testing.T) {
+	for _, c := range []struct {
+		where, in string
+		want      string // "kept", "filtered", or part of the refusal's message
+	}{
+		{`status != 'deleted'`, `{"status":"live"}`, "kept"},
+		{`status != 'deleted'`, `{"status":"deleted"}`, "filtered"},
+		{`status != 'deleted'`, `{}`, "kept"},
+		{`status == None`, `{"status":null}`, "kept"},
+		{`'vip' in tags`, `{"tags":["vip","x"]}`, "kept"},
+		{`len(tags) > 1 and tags[0].startswith("v")`, `{"tags":["vip","x"]}`, "kept"},
+		{`address["city"] == "Köln"`, `{"address":{"city":"Köln"}}`, "kept"},
+		{`any([t == "x" for t in tags])`, `{"tags":["x"]}`, "kept"},
+		{`type == "person" and len(hash) == 2`, `{"type":"person","hash":"ab"}`, "kept"},
+		{`score > 1.5`, `{"score":1.6}`, "kept"},
+		{`n == 12345678901234567890`, `{"n":12345678901234567890}`, "kept"},
+		{`age > 3`, `{"age":"x"}`, "where: string > int not implemented"},
+		{`name`, `{"name":""}`, "filtered"},
+		{`[x for x in range(1000000)]`, `{}`, "where: Starlark computation cancelled"},
+		{`print("x") == None`, `{}`, "kept"},
+		{`email`, `{"email":"a","status":1}`, "kept"},
+	} {
+		out := apply(t, "streams: {contacts: {where: "+string(mustJSON(t, c.where))+", fields: {email: email}}}", "", c.in)
+		got := "filtered"
+		switch {
+		case len(out.rejects) > 0:
+			got = out.rejects[0].Message
+		case len(out.rows) > 0:
+			got = "kept"
+		}
+		if !strings.HasPrefix(got, c.want) {
+			t.Errorf("where %s of %s: %s, want %s", c.where, c.in, got, c.want)
+		}
+	}
+}
+
+func TestWhereFaults(t *testing.T) {
+	for where, want := range map[string]string{
+		`x) or (y`:        "not a condition",
+		`lambda: x`:       "",
+		`x; y`:            "not a condition",
+		`load("file", x)`: "",
+		`1 +`:             "not a condition",
+	} {
+		spec, err := Parse("m", []byte("streams: {s: {where: "+string(mustJSON(t, where))+"}}"))
+		if want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("where %s: %v, want a fault", where, err)
+		}
+		if want == "" && err == nil && spec.streams[0].where.call == nil {
+			t.Errorf("where %s has no function", where)
+		}
+	}
+}
+
+// TestWhereCannotReachOut: a name of anything but a built-in is a field of the record, so there is nothing to call.
+func TestWhereCannotReachOut(t *testing.T) {
+	out := apply(t, `streams: {contacts: {where: "open('/etc/passwd') == None", fields: {email: email}}}`, "", `{"email":"a"}`)
+	if len(out.rejects) != 1 || !strings.Contains(out.rejects[0].Message, "NoneType") {
+		t.Errorf("rejects %v; want the call of a field refused", out.rejects)
+	}
+}
