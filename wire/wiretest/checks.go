@@ -96,21 +96,21 @@ func (g got) diff(want []Row, skip map[string]int) error {
 	return nil
 }
 
-func sameJSON(a, b string) bool {
-	canonical := func(s string) string {
-		var v any
-		dec := json.NewDecoder(strings.NewReader(s))
-		dec.UseNumber()
-		if dec.Decode(&v) != nil {
-			return "\x00" + s
-		}
-		out, err := json.Marshal(v)
-		if err != nil {
-			return "\x00" + s
-		}
-		return string(out)
+func sameJSON(a, b string) bool { return canonical(a) == canonical(b) }
+
+// canonical is a JSON text with its keys sorted and its numbers as they were; what is no JSON equals only itself.
+func canonical(s string) string {
+	var v any
+	dec := json.NewDecoder(strings.NewReader(s))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil {
+		return "\x00" + s
 	}
-	return canonical(a) == canonical(b)
+	out, err := json.Marshal(v)
+	if err != nil {
+		return "\x00" + s
+	}
+	return string(out)
 }
 
 // settled answers a batch: its refused rows and those that reject picks are rejected.
@@ -131,6 +131,22 @@ func settled(b connector.Batch, reject func() bool) connector.Settled {
 }
 
 func never() bool { return false }
+
+// take notes a batch in g (unless nil), releases it and acknowledges it. Every check answers what it reads: a Reader may
+// wait for answers before it goes on, because what it keeps for them is bounded.
+func take(r connector.Reader, g got, b connector.Batch) error {
+	s := settled(b, never)
+	if g == nil {
+		g = got{}
+	}
+	if err := g.add(b); err != nil {
+		return err
+	}
+	if err := r.Ack(context.Background(), s); err != nil {
+		return fmt.Errorf("ack: %w", err)
+	}
+	return nil
+}
 
 // open makes and opens a reader of the whole input.
 func open(h Harness, mem memory.Allocator, in io.Reader, from connector.Position) (connector.Reader, error) {
@@ -157,15 +173,11 @@ func checkRows(h Harness) error {
 			}
 			return g.diff(h.Rows, nil)
 		}
-		s := settled(b, never)
 		if n := b.NumRows(); n > h.MaxRows || n > 1 && b.Bytes > h.MaxBytes {
 			return fmt.Errorf("a batch of %d rows and %d bytes, want at most %d and %d", n, b.Bytes, h.MaxRows, h.MaxBytes)
 		}
-		if err := g.add(b); err != nil {
+		if err := take(r, g, b); err != nil {
 			return err
-		}
-		if err := r.Ack(context.Background(), s); err != nil {
-			return fmt.Errorf("ack: %w", err)
 		}
 	}
 }
@@ -177,8 +189,8 @@ func checkMemory(h Harness) error {
 		r, err := open(h, mem, whole(h), nil)
 		for i := 0; err == nil && i < batches; i++ {
 			var b connector.Batch
-			if b, err = r.Read(context.Background()); err == nil && b.Rows != nil {
-				b.Rows.Release()
+			if b, err = r.Read(context.Background()); err == nil {
+				err = take(r, nil, b)
 			}
 		}
 		if err != nil && err != io.EOF {
@@ -218,9 +230,14 @@ func statesRun(h Harness, random *rand.Rand) error {
 	j := newJudge(h)
 	var waiting []connector.Batch
 	for eof := false; !eof || len(waiting) > 0; {
-		if !eof && (len(waiting) == 0 || random.IntN(3) > 0) {
-			b, err := r.Read(context.Background())
+		answer := eof || len(waiting) > 0 && random.IntN(3) == 0
+		if !answer {
+			b, ended, err := readFor(r, 2*h.Age)
 			switch {
+			case ended && len(waiting) == 0:
+				return errors.New("Read waits although every batch is answered and the input has not ended")
+			case ended: // it waits for answers
+				answer = true
 			case err == io.EOF:
 				eof = true
 			case err != nil:
@@ -231,7 +248,8 @@ func statesRun(h Harness, random *rand.Rand) error {
 				}
 				waiting = append(waiting, b)
 			}
-		} else {
+		}
+		if answer && len(waiting) > 0 {
 			s := settled(waiting[0], func() bool { return random.IntN(4) == 0 })
 			j.settle(waiting[0].Stream, s)
 			waiting = waiting[1:]
@@ -323,8 +341,9 @@ func checkResume(h Harness) error {
 			return err
 		}
 		count[b.Stream] += b.NumRows()
-		if b.Rows != nil {
-			b.Rows.Release()
+		if err := take(r, nil, b); err != nil {
+			r.Close()
+			return err
 		}
 		if b.Pos == nil || !json.Valid(b.Pos) {
 			r.Close()
@@ -362,7 +381,7 @@ func suffix(h Harness, from connector.Position, skip map[string]int) error {
 		if err != nil {
 			return err
 		}
-		if err := g.add(b); err != nil {
+		if err := take(r, g, b); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 // judge decides whether the states that were given back are right. It is told of every answer before the Reader is.
 type judge struct {
 	h        Harness
+	index    map[string]int    // canonical text of a state → its place in h.States
 	seen     int               // emissions judged
 	out      []bool            // by state
 	rejected map[string][]bool // by stream and settled row
@@ -16,7 +17,11 @@ type judge struct {
 }
 
 func newJudge(h Harness) *judge {
-	return &judge{h: h, out: make([]bool, len(h.States)), rejected: map[string][]bool{}, counted: map[string]int{}}
+	j := &judge{h: h, index: map[string]int{}, out: make([]bool, len(h.States)), rejected: map[string][]bool{}, counted: map[string]int{}}
+	for i, s := range h.States {
+		j.index[canonical(s.Text)] = i
+	}
+	return j
 }
 
 func (j *judge) settle(stream string, s connector.Settled) {
@@ -39,14 +44,8 @@ func (j *judge) look(all []Emission) error {
 }
 
 func (j *judge) one(e Emission) error {
-	at := -1
-	for i, s := range j.h.States {
-		if sameJSON(s.Text, e.Text) {
-			at = i
-			break
-		}
-	}
-	if at < 0 {
+	at, known := j.index[canonical(e.Text)]
+	if !known {
 		return fmt.Errorf("a state was given back that the host never sent, or one that has lost a part: %s", e.Text)
 	}
 	state := j.h.States[at]

@@ -84,7 +84,7 @@ func readUntilQuiet(r connector.Reader, g got, quiet time.Duration) (end bool, e
 		case err != nil:
 			return false, err
 		}
-		if err := g.add(b); err != nil {
+		if err := take(r, g, b); err != nil {
 			return false, err
 		}
 	}
