@@ -1,17 +1,23 @@
 package transforms
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+
+	"github.com/sluicehq/sluice/connector"
+)
 
 var opJoin = Op{
 	Name:      "join",
 	Signature: `join: ","`,
-	Doc:       "Joins the elements of a list to one text; missing elements are left out. A single value becomes its own text. A list in a list is refused.",
-	In:        List, Out: Text, Errors: []string{codeBadValue},
+	Doc:       "Joins the elements of a list to one text; missing elements are left out. A single value becomes its own text. A list in a list is refused, and so is an element that holds the separator: whoever splits the text would read it as two.",
+	In:        List, Out: Text, Errors: []string{codeBadValue, connector.CodeSeparator},
 	Examples: []Example{
 		{Field: `{from: tags, join: ","}`, In: `{"tags":["a",null,2,true]}`, Out: `"a,2,true"`},
 		{Field: `{from: tags, join: ","}`, In: `{"tags":"a"}`, Out: `"a"`},
 		{Field: `{from: tags, join: ","}`, In: `{"tags":[]}`, Out: `""`},
 		{Field: `{from: tags, join: ","}`, In: `{"tags":[["a"]]}`, Code: codeBadValue},
+		{Field: `{from: tags, join: ","}`, In: `{"tags":["a,b","c"]}`, Code: connector.CodeSeparator},
 	},
 	parse: func(a arg) *step {
 		sep, ok := a.str()
@@ -44,6 +50,10 @@ func (x *exec) join(v value, sep string) (value, *fault) {
 		first = false
 		switch item.k {
 		case kindText, kindNumber:
+			if sep != "" && strings.Contains(item.s, sep) {
+				x.buf = dst
+				return v, &fault{connector.CodeSeparator, x.shown(item) + " holds the separator " + strconv.Quote(sep)}
+			}
 			dst = append(dst, item.s...)
 		case kindInt:
 			dst = strconv.AppendInt(dst, item.n, 10)

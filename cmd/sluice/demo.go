@@ -33,32 +33,52 @@ rows that were refused. Nothing leaves this machine. The files it leaves behind 
 }
 
 func (a *app) runDemo(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return connector.Configf("Choose a folder that can be written with --dir", "cannot make the demo's folder: %w", err)
+	contacts, mapping, err := demoFiles(dir)
+	if err != nil {
+		return err
 	}
-	contacts, mapping := filepath.Join(dir, "contacts.jsonl"), filepath.Join(dir, "contacts.yaml")
-	for path, text := range map[string][]byte{contacts: sluice.DemoContacts, mapping: sluice.DemoMapping} {
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			return connector.Configf("Choose a folder that can be written with --dir", "cannot write the demo's files: %w", err)
-		}
-	}
-	sb := sandbox.New(sandbox.Options{Seed: 1}, sandboxes.Services()...)
-	server, err := sb.Start("127.0.0.1:0")
+	server, err := sandbox.New(sandbox.Options{Seed: 1}, sandboxes.Services()...).Start("127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = server.Stop() }()
 	_, _ = fmt.Fprintf(a.out, "A sandbox of the CRMs runs at %s. Contacts: %s, mapping: %s\n\n", server.URL, contacts, mapping)
-	for _, account := range sandboxes.Accounts() {
-		path := filepath.Join(dir, account.Vendor+".yaml")
-		if err := os.WriteFile(path, []byte(demoPipeline(account, server.URL)), 0o600); err != nil {
-			return fmt.Errorf("demo: %w", err)
-		}
-		if err := a.demoSync(ctx, path); err != nil {
-			return err
-		}
+	if _, err := a.demoSyncs(ctx, dir, server.URL); err != nil {
+		return err
 	}
 	return a.demoNext(dir)
+}
+
+// demoFiles writes the demo's contacts and mapping into its folder.
+func demoFiles(dir string) (contacts, mapping string, err error) {
+	const fix = "Choose a folder that can be written with --dir"
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return "", "", connector.Configf(fix, "cannot make the demo's folder: %w", err)
+	}
+	contacts, mapping = filepath.Join(dir, "contacts.jsonl"), filepath.Join(dir, "contacts.yaml")
+	for path, text := range map[string][]byte{contacts: sluice.DemoContacts, mapping: sluice.DemoMapping} {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			return "", "", connector.Configf(fix, "cannot write the demo's files: %w", err)
+		}
+	}
+	return contacts, mapping, nil
+}
+
+// demoSyncs syncs the demo's contacts into the sandbox of each CRM.
+func (a *app) demoSyncs(ctx context.Context, dir, url string) ([]*result, error) {
+	var all []*result
+	for _, account := range sandboxes.Accounts() {
+		path := filepath.Join(dir, account.Vendor+".yaml")
+		if err := os.WriteFile(path, []byte(demoPipeline(account, url)), 0o600); err != nil {
+			return all, fmt.Errorf("demo: %w", err)
+		}
+		res, err := a.demoSync(ctx, path)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, res)
+	}
+	return all, nil
 }
 
 // demoPipeline is the pipeline file of one CRM, as a user would write it.
@@ -68,26 +88,26 @@ func demoPipeline(account sandboxes.Account, url string) string {
 }
 
 // demoSync runs one of the demo's pipelines from the start and explains three of its rejects.
-func (a *app) demoSync(ctx context.Context, path string) error {
+func (a *app) demoSync(ctx context.Context, path string) (*result, error) {
 	p, _, err := job.LoadPipeline(path, all.Vendors)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.RemoveAll(p.RejectsDir()); err != nil {
-		return fmt.Errorf("demo: %w", err)
+		return nil, fmt.Errorf("demo: %w", err)
 	}
 	t, err := p.Target(all.Vendors, job.Settings{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer t.Close()
 	reader, _, err := p.Reader(t, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rejects, err := reject.Open(reject.Config{Dir: p.RejectsDir(), Explain: t.Vendor.Explain})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	res := &result{Vendor: t.Vendor, Rejects: p.RejectsDir()}
 	start := time.Now()
@@ -98,19 +118,20 @@ func (a *app) demoSync(ctx context.Context, path string) error {
 	}
 	res.summary(a.out)
 	if res.Err != nil {
-		return res.Err
+		return res, res.Err
 	}
-	return a.explainRejects(p.RejectsDir(), 3)
+	return res, a.explainRejects(p.RejectsDir(), 3)
 }
 
 func (a *app) demoNext(dir string) error {
+	contacts := filepath.Join(dir, "contacts.jsonl")
 	_, err := fmt.Fprintf(a.out, `Where to look next
-  %-50s the mapping, and the pipeline files beside it
-  %-50s every refused row, by reason
-  %-50s how one record becomes a request
-  %-50s the sandbox, to run the pipelines against yourself
+  %-62s the mapping, and the pipeline files beside it
+  %-62s every refused row, by reason
+  %-62s how one record becomes a request
+  %-62s the sandbox, to run the pipelines against yourself
 `,
 		dir+"/contacts.yaml", "sluice rejects ls "+dir+"/rejects-nxlink",
-		"sluice explain -c "+dir+"/nxlink.yaml RECORD.json", "sluice sandbox")
+		"head -1 "+contacts+" | sluice explain -c "+dir+"/nxlink.yaml", "sluice sandbox")
 	return err
 }

@@ -68,7 +68,7 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return connector.Configf(fmt.Sprintf("See `%s --help`", cmd.CommandPath()), "%v", err)
 	})
-	root.AddCommand(a.demo(), a.runCmd(), a.check(), a.lint(), a.rejects(), a.sandbox(), a.version())
+	root.AddCommand(a.demo(), a.runCmd(), a.check(), a.explain(), a.lint(), a.rejects(), a.sandbox(), a.version())
 	err := root.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
 	if err != nil && !errors.Is(err, errSilent) {

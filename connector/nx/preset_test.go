@@ -248,6 +248,7 @@ func TestPresetValues(t *testing.T) {
 
 		{"tags", `["vip"," 新 ","vip",""]`, "tagStr", `"vip,新"`, ""},
 		{"tags", `"a，b, c ,a"`, "tagStr", `"a,b,c"`, ""},
+		{"tags", `["a,b","c"]`, "tagStr", "separator_in_tag tagStr", ""},
 		{"tagStr", `"test,99"`, "tagStr", `"test,99"`, ""},
 
 		{"remark", long(100), "remark", long(100), ""},
