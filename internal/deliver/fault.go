@@ -38,7 +38,7 @@ func classify(rawURL string, err error, timeout time.Duration) *fault {
 			"%s gave no answer within %s", at, timeout)}
 	default:
 		return &fault{sent: true, err: connector.Transientf(
-			"If this stays, see whether something between here and the CRM cuts connections",
+			"If this stays, see whether something between here and the CRM cuts connections, or whether the server wants a client certificate (`cert_file`)",
 			"the connection to %s broke before the answer was complete: %w", at, err)}
 	}
 }

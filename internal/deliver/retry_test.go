@@ -291,8 +291,8 @@ func TestStop(t *testing.T) {
 func TestStopLetsCallsInFlightSettle(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.conf.Concurrency = 2
-		r.server.script = func(n int, _ []contact) *scripted {
-			if n == 2 {
+		r.server.script = func(_ int, rows []contact) *scripted {
+			if rows[0].ID > 100 {
 				return &scripted{status: 401, before: true, latency: time.Millisecond}
 			}
 			return nil

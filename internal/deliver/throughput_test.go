@@ -44,7 +44,7 @@ func (c lean) ParseResponse(*connector.Response, arrow.Record) (connector.Outcom
 // TestThroughput: at 200 ms latency, whatever the size of the input batches, the workers are busy and requests full.
 func TestThroughput(t *testing.T) {
 	const (
-		rows, concurrency, total = 100, 8, 16_000
+		rows, concurrency, total = 100, 8, 8_000
 		latency                  = 200 * time.Millisecond
 	)
 	for _, size := range []int{1, 7, 64, 100, 333, 1000, total} {
