@@ -86,7 +86,7 @@ func protocolFault(at string, err error) *fault {
 		return &fault{err: connector.Configf("Set `cert_file` and `key_file` to the client certificate that the server's owner issued",
 			"%s wants a client certificate that it trusts: %w", at, err)}
 	case errors.As(err, &alert), strings.Contains(text, "remote error: tls:"):
-		return &fault{err: connector.Configf("The server must offer TLS 1.2 or newer; a proxy in between may be at fault too",
+		return &fault{err: connector.Configf("The server must offer TLS 1.2 or newer, and may want a client certificate (`cert_file`, `key_file`); a proxy in between may be at fault too",
 			"%s broke off the TLS handshake: %w", at, err)}
 	case strings.Contains(text, "malformed HTTP"):
 		return &fault{sent: true, err: connector.Transientf("See whether `base_url` begins with http:// where it must be https://, or names the wrong port",
