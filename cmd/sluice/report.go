@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,6 +25,8 @@ type result struct {
 	Took    time.Duration
 	Rejects string // folder, "" if none
 	Err     error
+
+	save func(context.Context, connector.Position) error // writes the last position down; nil: none is kept
 }
 
 // summary prints the balance of a run and why rows were refused.

@@ -85,6 +85,9 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 	res.Report, res.Stats, res.Err = t.Run(ctx, r)
 	res.Took = time.Since(start)
 	bar.close()
+	if pos := res.Report.Position; pos != nil && res.save != nil {
+		res.Err = errors.Join(res.Err, res.save(context.WithoutCancel(ctx), pos))
+	}
 	return a.finish(res, f)
 }
 
@@ -113,8 +116,26 @@ func (a *app) keep(p *job.Pipeline, t *job.Target, from *job.FromFile, fresh boo
 	if r.From != nil {
 		log.Info("going on where the last run stopped", "state", p.StateDir())
 	}
-	r.Checkpoint = st.Save
+	r.Checkpoint = atMostEvery(saveEvery, st.Save)
+	res.save = st.Save
 	return done, nil
+}
+
+// saveEvery is how often a run writes its position down: a file made, synced and renamed for each batch would cost more
+// than the batch. A killed run repeats that much.
+const saveEvery = 500 * time.Millisecond
+
+// atMostEvery passes a call on if the last that it passed is long enough ago. The pipeline makes calls one at a time.
+func atMostEvery(interval time.Duration, save func(context.Context, connector.Position) error) func(context.Context, connector.Position) error {
+	var last time.Time
+	return func(ctx context.Context, pos connector.Position) error {
+		now := time.Now()
+		if now.Sub(last) < interval {
+			return nil
+		}
+		last = now
+		return save(ctx, pos)
+	}
 }
 
 // finish prints the summary, writes the report and turns the outcome into the verb's error.

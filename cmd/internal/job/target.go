@@ -108,11 +108,14 @@ type Run struct {
 	Rejects    pipeline.Rejects
 	Limits     RejectLimits
 	Limit      int64 // input rows; 0: all
-	Window     int64 // bytes; 0: the default
 	// DryRun, if set, takes each finished request instead of the network.
 	DryRun  func(*connector.Request) error
 	Observe func(pipeline.Report)
 }
+
+// window bounds the rows between reader and CRM, in bytes of input: enough to fill some hundred requests of a hundred
+// rows, and small enough for a container of 128 MiB.
+const window = 16 << 20
 
 // Run moves the reader's rows into the CRM until the input ends or ctx is cancelled, which stops the run in two phases.
 func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats, error) {
@@ -138,7 +141,7 @@ func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats
 		Plans:          t.Mapping.Plans,
 		Rejects:        r.Rejects,
 		Checkpoint:     r.Checkpoint,
-		Window:         r.Window,
+		Window:         window,
 		Limit:          r.Limit,
 		MaxRejects:     r.Limits.Max,
 		MaxRejectRatio: ratio,
