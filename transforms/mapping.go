@@ -43,6 +43,9 @@ func Compile(user *Spec, o Options) (*Mapping, error) {
 		return nil, connector.Internalf("", "compile: %s must hold exactly one stream, \"*\", with fields", o.Preset.name)
 	}
 	m := &Mapping{user: user, opts: o, noticed: map[string]bool{}}
+	if p := o.Preset.preset(); p != nil && (p.where != nil || p.rest != restDrop || p.onDelete != deleteSkip) {
+		return nil, connector.Internalf("", "compile: %s: where, rest and on_delete are the user's to say, not a preset's", o.Preset.name)
+	}
 	entries := []*streamSpec{nil}
 	if user != nil {
 		entries = append(entries, user.streams...)

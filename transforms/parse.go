@@ -193,8 +193,8 @@ func (p *parser) stream(e entry) *streamSpec {
 
 func (p *parser) field(e entry) *fieldSpec {
 	f := &fieldSpec{name: e.key, at: e.at.pos()}
-	if e.key == "" {
-		e.at.problem("a field needs a name")
+	if e.key == "" || e.key == connector.ColumnNull || e.key == connector.ColumnExtra {
+		e.at.problem("a field cannot be named %q", e.key)
 	}
 	switch {
 	case e.value.isNull():

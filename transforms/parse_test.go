@@ -111,6 +111,10 @@ streams:
 	{"identifiers of a user", `streams: {s: {identifiers: [a], fields: {a: b}}}`, []string{
 		"m.yaml:1: streams.s: identifiers stand in a vendor's preset only",
 	}},
+	{"reserved names", `streams: {s: {fields: {_extra: a, "": b}}}`, []string{
+		`m.yaml:1: streams.s.fields._extra: a field cannot be named "_extra"`,
+		`m.yaml:1: streams.s.fields.: a field cannot be named ""`,
+	}},
 	{"merge keys", "x: &x {trim: true}\nstreams: {s: {fields: {a: {<<: *x, from: b}}}}", []string{
 		"m.yaml:1: x: unknown key \"x\"; a mapping holds `streams:` only",
 		"m.yaml:2: streams.s.fields.a.<<: merge keys (<<) are not part of the language: write the keys out",

@@ -132,30 +132,34 @@ func (p *plan) fits(in arrow.Record) error {
 	return nil
 }
 
-// listExtras gives notice of the fields in "_extra" that the mapping leaves behind.
+// listExtras gives notice of the fields in "_extra" that the mapping leaves behind: of the first record that has any.
 func (p *plan) listExtras(x *exec, in arrow.Record) {
-	rows := min(int(in.NumRows()), extraSample)
+	if in.Column(p.g.extra).NullN() == int(in.NumRows()) {
+		p.listing.Store(true)
+		return
+	}
 	seen := map[string]bool{}
 	var names []string
 	x.in, x.lo = in, 0
-	for r := range rows {
+	for r := range min(int(in.NumRows()), extraSample) {
 		extra := x.extraOf(int32(r))
 		if extra == "" {
 			continue
 		}
 		members, ok := x.membersOf(extra)
+		if !ok {
+			continue
+		}
 		for _, m := range members {
-			if ok && !seen[m.key] {
-				name := strings.Clone(m.key)
-				seen[name] = true
-				if !p.consumed[name] && !bookkeeping(name) && !p.g.whereReads(name) {
-					names = append(names, name)
-				}
+			if seen[m.key] {
+				continue
+			}
+			name := strings.Clone(m.key)
+			seen[name] = true
+			if !p.consumed[name] && !bookkeeping(name) && !p.g.whereReads(name) {
+				names = append(names, name)
 			}
 		}
-	}
-	if len(names) == 0 {
-		p.listing.Store(true) // nothing was there yet
 	}
 	p.noticeDropped(names)
 }
