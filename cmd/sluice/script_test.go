@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -53,7 +54,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"sandbox": startSandbox, "pipeline": writePipeline, "stored": stored, "faults": setFaults, "closedport": closedPort, "tlsserver": tlsServer,
-			"bigline": bigLine, "code": code,
+			"bigline": bigLine, "code": code, "waitfor": waitFor, "waitstored": waitStored,
 		},
 	})
 }
@@ -110,14 +111,36 @@ func writePipeline(ts *testscript.TestScript, _ bool, args []string) {
 
 // stored checks how many contacts a vendor's sandbox holds: `stored VENDOR N`.
 func stored(ts *testscript.TestScript, _ bool, args []string) {
+	if got, want := records(ts, args); got != want {
+		ts.Fatalf("%s holds %d contacts, want %d", args[0], got, want)
+	}
+}
+
+// records returns how many contacts a vendor's sandbox holds, and the number in args.
+func records(ts *testscript.TestScript, args []string) (got, want int) {
 	text, err := json.Marshal(worldOf(ts).server.State())
 	ts.Check(err)
 	var state map[string]struct{ Records int }
 	ts.Check(json.Unmarshal(text, &state))
-	want, err := strconv.Atoi(args[1])
+	want, err = strconv.Atoi(args[1])
 	ts.Check(err)
-	if got := state[args[0]].Records; got != want {
-		ts.Fatalf("%s holds %d contacts, want %d", args[0], got, want)
+	return state[args[0]].Records, want
+}
+
+// waitStored waits until a vendor's sandbox holds so many contacts. The test's own time limit ends a wait in vain.
+func waitStored(ts *testscript.TestScript, _ bool, args []string) {
+	for got, want := records(ts, args); got != want; got, want = records(ts, args) {
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// waitFor waits until a file is there.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	for {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		<-time.After(20 * time.Millisecond)
 	}
 }
 

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -148,7 +149,24 @@ func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats
 		Log:            t.log,
 		Observe:        r.Observe,
 	})
-	return report, w.Stats(), err
+	return report, w.Stats(), t.explainStop(err)
+}
+
+// explainStop adds what the vendor's table of codes says to an error that the vendor's answer caused.
+func (t *Target) explainStop(err error) error {
+	var code *deliver.CodeError
+	if !errors.As(err, &code) {
+		return err
+	}
+	info, ok := t.Vendor.Explain(code.Code)
+	if !ok {
+		return err
+	}
+	return &connector.Error{
+		Kind: connector.KindOf(err), Err: err,
+		What: fmt.Sprintf("%s ended the run with code %s: %s", t.Vendor.Title, code.Code, info.Meaning),
+		Fix:  fmt.Sprintf("Likely cause: %s. %s", info.Cause, info.Fix),
+	}
 }
 
 // Close frees idle connections.
