@@ -32,7 +32,7 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	text.WriteString(r.Message)
 	text.WriteString(h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
-		appendAttr(&text, h.prefix, a)
+		h.appendAttr(&text, h.prefix, a)
 		return true
 	})
 	h.out.sendLog(levelName(r.Level), h.mask.hide(text.String()))
@@ -43,7 +43,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	var text strings.Builder
 	text.WriteString(h.attrs)
 	for _, a := range attrs {
-		appendAttr(&text, h.prefix, a)
+		h.appendAttr(&text, h.prefix, a)
 	}
 	c := *h
 	c.attrs = text.String()
@@ -58,21 +58,22 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &c
 }
 
-func appendAttr(text *strings.Builder, prefix string, a slog.Attr) {
+// appendAttr hides secrets before it quotes: a value quoted twice, say an error that quotes JSON, hides its own text.
+func (h *handler) appendAttr(text *strings.Builder, prefix string, a slog.Attr) {
 	value := a.Value.Resolve()
 	if value.Kind() == slog.KindGroup {
 		if a.Key != "" {
 			prefix += a.Key + "."
 		}
 		for _, member := range value.Group() {
-			appendAttr(text, prefix, member)
+			h.appendAttr(text, prefix, member)
 		}
 		return
 	}
 	if a.Equal(slog.Attr{}) {
 		return
 	}
-	s := value.String()
+	s := h.mask.hide(value.String())
 	if s == "" || strings.ContainsAny(s, " =\"\n\t") {
 		s = strconv.Quote(s)
 	}

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"net/url"
 	"sort"
+	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"github.com/sluicehq/sluice/internal/rows"
 )
 
 const (
@@ -34,8 +37,11 @@ func (m *masker) set(values []string) {
 		if len(v) < shortestSecret {
 			continue
 		}
-		quoted, _ := json.Marshal(v) // a string cannot fail
-		for _, form := range []string{v, url.QueryEscape(v), url.PathEscape(v), strings.Trim(string(quoted), `"`)} {
+		html, _ := json.Marshal(v) // a string cannot fail
+		for _, quoted := range []string{string(html), string(rows.AppendString(nil, v)), strconv.Quote(v), strconv.QuoteToASCII(v)} {
+			forms[quoted[1:len(quoted)-1]] = true
+		}
+		for _, form := range []string{v, url.QueryEscape(v), url.PathEscape(v)} {
 			forms[form] = true
 		}
 	}
