@@ -215,7 +215,7 @@ func (x *exec) loadExtra() {
 	}
 	for _, r := range x.sel {
 		object := x.extraOf(r)
-		if object == "" {
+		if !x.mayHold(object) {
 			continue
 		}
 		members, ok := x.membersOf(object)
@@ -228,6 +228,20 @@ func (x *exec) loadExtra() {
 			}
 		}
 	}
+}
+
+// mayHold is a cheap no for most objects: a wanted name that does not stand in the text is no member of it, unless it is
+// spelled with escapes.
+func (x *exec) mayHold(object string) bool {
+	if object == "" {
+		return false
+	}
+	for name := range x.g.wanted {
+		if strings.Contains(object, name) {
+			return true
+		}
+	}
+	return strings.IndexByte(object, '\\') >= 0
 }
 
 // access is one place to look for a value: a vector, and a path into what stands there.

@@ -29,10 +29,15 @@ func wordSet(words string) map[string]bool {
 
 // trimName takes off spaces, invisible signs and stray punctuation at the ends.
 func trimName(s string) string {
+	if n := len(s); n > 0 && isLetter(s[0]) && isLetter(s[n-1]) {
+		return s
+	}
 	return strings.TrimFunc(s, func(c rune) bool {
 		return unicode.IsSpace(c) || unicode.Is(unicode.Cf, c) || c == ',' || c == '，' || c == '\uFEFF'
 	})
 }
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 // completeName finds the missing half or halves in the full name. A half that is given and stands at one end of the
 // full name leaves the rest for the other.
