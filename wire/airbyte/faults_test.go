@@ -1,9 +1,12 @@
 package airbyte
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/sluicehq/sluice/connector"
 )
@@ -80,6 +83,21 @@ func TestLongLines(t *testing.T) {
 	b.Rows.Release()
 	if _, err = r.Read(t.Context()); connector.KindOf(err) != connector.KindInternal || !strings.Contains(err.Error(), "line 4 of the input is longer") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestInputThatCannotBeRead is no end of the input, whatever the cause calls itself.
+func TestInputThatCannotBeRead(t *testing.T) {
+	for _, cause := range []error{io.ErrUnexpectedEOF, errors.New("input/output error")} {
+		s := &sink{}
+		var out buffer
+		args := append([]string{"write"}, files(t, "{}", catalogOf("a"))...)
+		in := io.MultiReader(strings.NewReader(goodLines), iotest.ErrReader(cause))
+		code := Main(t.Context(), args, in, &out, io.Discard, destination(s))
+		lines := out.lines()
+		if code != 1 || len(s.rows) != 2 || len(of(lines, "STATE")) != 1 || len(of(lines, "TRACE")) != 1 || !strings.Contains(lines[1], "transient_error") {
+			t.Errorf("%v: exit code %d, rows %q, output %q", cause, code, s.rows, lines)
+		}
 	}
 }
 

@@ -361,7 +361,8 @@ func (r *reader) ending(err error) error {
 		return connector.Internalf("Leave the largest fields of the stream out of the sync", "line %d of the input is longer than %d MiB",
 			r.src.Line()+1, r.set.maxLine>>20)
 	case err != io.EOF:
-		return connector.Transientf("Run the sync again", "the input cannot be read on: %w", err)
+		// Not wrapped: whatever the cause, this is neither a complete input nor one that merely stopped.
+		return connector.Transientf("Run the sync again", "the input cannot be read on: %v", err)
 	}
 	for _, s := range r.streams {
 		if s.status != "" && s.status != "COMPLETE" {

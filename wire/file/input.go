@@ -111,8 +111,10 @@ func (in *input) explain(err error) error {
 	var corrupt flate.CorruptInputError
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
+		// Not wrapped: a Reader that returns io.ErrUnexpectedEOF says that its input merely stopped, which ends a run well. Of
+		// this file a part is missing.
 		return connector.Configf("Fetch the file again; a run with the same state goes on where this one stopped",
-			"%s ends in the middle of its gzip data; the complete lines before that were read: %w", in.cfg.Path, io.ErrUnexpectedEOF)
+			"%s ends in the middle of its gzip data; the complete lines before that were read", in.cfg.Path)
 	case errors.As(err, &corrupt), errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
 		return connector.Configf("Fetch the file again, and test it with gzip -t", "the gzip data of %s is damaged: %w", in.cfg.Path, err)
 	}
@@ -120,7 +122,7 @@ func (in *input) explain(err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
-	return connector.Transientf("Check the disk or the mount, then run again", "%s cannot be read on: %w", in.cfg.Path, err)
+	return connector.Transientf("Check the disk or the mount, then run again", "%s cannot be read on: %v", in.cfg.Path, err)
 }
 
 // decode builds the chain from the raw file to text.
