@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/heap"
 )
 
 func main() {
@@ -22,6 +24,7 @@ func main() {
 	big := flag.Int("big", 5_000_000, "contacts of the larger memory run; the smaller has a fifth")
 	skipPeer := flag.Bool("skip-peer", false, "leave Benthos out (it takes minutes to build)")
 	flag.Parse()
+	heap.Tune() // as the programs do
 	if err := run(*out, settings{rows: *rows, rounds: *rounds, big: *big, skipPeer: *skipPeer}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

@@ -15,10 +15,14 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/heap"
 	"github.com/sluicehq/sluice/internal/pipeline"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	heap.Tune()
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // app carries what every verb needs.
 type app struct {
