@@ -57,15 +57,6 @@ type fieldSpec struct {
 	required bool
 }
 
-func (s *streamSpec) field(name string) *fieldSpec {
-	for _, f := range s.fields {
-		if f.name == name {
-			return f
-		}
-	}
-	return nil
-}
-
 // match finds the entry for a stream: the one of that very name, else the first whose glob fits; nil for none.
 func (s *Spec) match(stream string) *streamSpec {
 	if s == nil {

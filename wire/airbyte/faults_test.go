@@ -2,7 +2,6 @@ package airbyte
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -133,7 +132,7 @@ func FuzzEnvelope(f *testing.F) {
 			t.Fatal(err)
 		}
 		if states := len(of(out.lines(), "STATE")); rows+states > 1 {
-			t.Fatal(fmt.Sprintf("%d rows and %d states of one line", rows, states))
+			t.Fatalf("%d rows and %d states of one line", rows, states)
 		}
 	})
 }

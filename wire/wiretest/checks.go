@@ -152,7 +152,7 @@ func take(r connector.Reader, g got, b connector.Batch) error {
 func open(h Harness, mem memory.Allocator, in io.Reader, from connector.Position) (connector.Reader, error) {
 	r := h.New(mem, in)
 	if err := r.Open(context.Background(), from); err != nil {
-		return r, fmt.Errorf("open: %w", err)
+		return nil, errors.Join(fmt.Errorf("open: %w", err), r.Close())
 	}
 	return r, nil
 }
@@ -160,10 +160,10 @@ func open(h Harness, mem memory.Allocator, in io.Reader, from connector.Position
 // checkRows: every row, in its stream's order, with its content; then io.EOF, again and again.
 func checkRows(h Harness) error {
 	r, err := open(h, memory.DefaultAllocator, whole(h), nil)
-	defer r.Close()
 	if err != nil {
 		return err
 	}
+	defer r.Close()
 	g := got{}
 	for {
 		b, err := r.Read(context.Background())
@@ -223,10 +223,10 @@ func checkStates(h Harness) error {
 
 func statesRun(h Harness, random *rand.Rand) error {
 	r, err := open(h, memory.DefaultAllocator, whole(h), nil)
-	defer r.Close()
 	if err != nil {
 		return err
 	}
+	defer r.Close()
 	j := newJudge(h)
 	var waiting []connector.Batch
 	for eof := false; !eof || len(waiting) > 0; {
@@ -267,10 +267,10 @@ func statesRun(h Harness, random *rand.Rand) error {
 // checkConcurrent: Ack runs beside Read. The race detector watches.
 func checkConcurrent(h Harness) error {
 	r, err := open(h, memory.DefaultAllocator, whole(h), nil)
-	defer r.Close()
 	if err != nil {
 		return err
 	}
+	defer r.Close()
 	type answer struct {
 		stream  string
 		settled connector.Settled
@@ -368,10 +368,10 @@ func checkResume(h Harness) error {
 
 func suffix(h Harness, from connector.Position, skip map[string]int) error {
 	r, err := open(h, memory.DefaultAllocator, whole(h), from)
-	defer r.Close()
 	if err != nil {
 		return err
 	}
+	defer r.Close()
 	g := got{}
 	for {
 		b, err := r.Read(context.Background())

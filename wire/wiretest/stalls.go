@@ -37,10 +37,10 @@ func checkCancel(h Harness) error {
 	in := newInput()
 	defer in.close()
 	r, err := open(h, memory.DefaultAllocator, in, nil)
-	defer r.Close()
 	if err != nil {
 		return err
 	}
+	defer r.Close()
 	half := len(h.Input) / 2
 	in.feed(h.Input[:half], false)
 	synctest.Wait()
@@ -99,10 +99,10 @@ func checkIdle(h Harness) error {
 	in := newInput()
 	defer in.close()
 	r, err := open(h, memory.DefaultAllocator, in, nil)
-	defer r.Close()
 	if err != nil {
 		return err
 	}
+	defer r.Close()
 	in.feed(h.Input, false)
 	g, j := got{}, newJudge(h)
 	for {
@@ -179,7 +179,7 @@ func badPosition(h Harness) error {
 	r := h.New(memory.DefaultAllocator, in)
 	err := r.Open(context.Background(), connector.Position(`{"not":"ours"}`))
 	if connector.KindOf(err) != connector.KindConfig {
-		return fmt.Errorf("Open with a foreign position gives %v, want a Config error", err)
+		return fmt.Errorf("open with a foreign position gives %v, want a Config error", err)
 	}
 	return r.Close()
 }
