@@ -124,7 +124,11 @@ func directDependencies(t *testing.T) []string {
 	if err := json.Unmarshal(goTool(t, "mod", "edit", "-json"), &mod); err != nil {
 		t.Fatal(err)
 	}
-	imports := string(goTool(t, "list", "-e", "-f", `{{range .Imports}}{{.}}{{"\n"}}{{end}}{{range .TestImports}}{{.}}{{"\n"}}{{end}}{{range .XTestImports}}{{.}}{{"\n"}}{{end}}`, "./..."))
+	imports := ""
+	for _, system := range []string{"linux", "windows"} { // some are for one of them only
+		t.Setenv("GOOS", system)
+		imports += string(goTool(t, "list", "-e", "-f", `{{range .Imports}}{{.}}{{"\n"}}{{end}}{{range .TestImports}}{{.}}{{"\n"}}{{end}}{{range .XTestImports}}{{.}}{{"\n"}}{{end}}`, "./..."))
+	}
 	var direct []string
 	for _, r := range mod.Require {
 		used := slices.ContainsFunc(strings.Fields(imports), func(path string) bool { return within(path, r.Path) })
