@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -250,6 +251,22 @@ func hashPhone(s string) uint64 {
 
 // hashText hashes a text without regard to case.
 func hashText(s string) uint64 {
+	h := uint64(startEmail)
+	for i := range len(s) {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			return hashRunes(s)
+		}
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		h = (h ^ uint64(c)) * fnvPrime
+	}
+	return mix(h)
+}
+
+// hashRunes is hashText for a text that is not ASCII.
+func hashRunes(s string) uint64 {
 	h := uint64(startEmail)
 	for _, r := range s {
 		r = unicode.ToLower(unicode.ToUpper(r)) // both ways: some letters have several of one case
