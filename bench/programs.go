@@ -149,7 +149,7 @@ func (b *bench) programs(doc *bytes.Buffer) error {
 		return err
 	}
 	defer stop()
-	args, err := b.pipeline(input, url, "{requests_per_second: 100000, concurrency: 4}")
+	args, err := b.pipeline(input, url, "{requests_per_second: 100000, concurrency: 8}")
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,14 @@ func phoneDigits(x *exec, v value) (value, *fault) {
 		return value{}, nil
 	}
 	dst, plus, started := x.room(len(s)), false, false
-	for _, c := range s {
+	for i, c := range s {
+		if b := s[i]; b >= '0' && b <= '9' { // most signs of most numbers
+			dst, started = append(dst, b), true
+			continue
+		}
+		if c == ' ' || c == '-' {
+			continue
+		}
 		d, isDigit := digitOf(c)
 		switch {
 		case isDigit:
