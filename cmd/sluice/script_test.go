@@ -54,7 +54,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"sandbox": startSandbox, "pipeline": writePipeline, "stored": stored, "faults": setFaults, "closedport": closedPort, "tlsserver": tlsServer,
-			"bigline": bigLine, "code": code, "waitfor": waitFor, "waitstored": waitStored,
+			"bigline": bigLine, "code": code, "waitfor": waitFor, "waittext": waitText, "waitstored": waitStored,
 		},
 	})
 }
@@ -65,6 +65,16 @@ type worldKey struct{}
 type scriptWorld struct{ server *sandbox.Server }
 
 func worldOf(ts *testscript.TestScript) *scriptWorld { return ts.Value(worldKey{}).(*scriptWorld) }
+
+// waitText waits until a file holds a text.
+func waitText(ts *testscript.TestScript, _ bool, args []string) {
+	for {
+		if text, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && bytes.Contains(text, []byte(args[1])) {
+			return
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
 
 // startSandbox serves all sandboxes until the script ends: `sandbox [faults]` sets $URL.
 func startSandbox(ts *testscript.TestScript, _ bool, args []string) {
