@@ -48,24 +48,26 @@ func (p *progress) observe(r pipeline.Report) {
 	done := r.Delivered + r.Filtered + r.Rejected
 	rate := float64(done) / now.Sub(p.start).Seconds()
 	if !p.tty {
-		p.log.Info("progress", "rows", done, "rows_per_second", int64(rate), "rejected", r.Rejected, "eta", p.eta(now))
+		p.log.Info("progress", "rows", done, "rows_per_second", int64(rate), "rejected", r.Rejected, "eta", p.eta(now, r))
 		return
 	}
 	p.drawn = true
-	_, _ = fmt.Fprintf(p.w, "\r\x1b[K%d rows   %.0f rows/s   %d rejected   %s", done, rate, r.Rejected, p.eta(now))
+	_, _ = fmt.Fprintf(p.w, "\r\x1b[K%d rows   %.0f rows/s   %d rejected   %s", done, rate, r.Rejected, p.eta(now, r))
 }
 
-// eta estimates the time left by the share of the input's bytes that has been read; "" where the size is not known.
-func (p *progress) eta(now time.Time) string {
-	if p.size == nil {
+// eta estimates the time left by the share of the input's bytes whose rows are settled: what has been read runs ahead of
+// that by the window. "" where the size is not known.
+func (p *progress) eta(now time.Time, r pipeline.Report) string {
+	if p.size == nil || r.Read == 0 {
 		return ""
 	}
 	read, total := p.size()
-	if read <= 0 || total <= 0 || read > total {
+	settled := float64(read) * float64(r.Delivered+r.Filtered+r.Rejected) / float64(r.Read)
+	if settled <= 0 || total <= 0 || read > total {
 		return ""
 	}
 	spent := now.Sub(p.start)
-	left := time.Duration(float64(spent) * float64(total-read) / float64(read))
+	left := time.Duration(float64(spent) * (float64(total) - settled) / settled)
 	return "about " + left.Round(time.Second).String() + " left"
 }
 
