@@ -25,6 +25,9 @@ type Vendor struct {
 	// Preset returns the vendor's dialect as a transforms document (YAML) for this configuration: canonical column →
 	// vendor column. It holds exactly one stream, "*".
 	Preset func(cfg Config) ([]byte, error)
+	// Lookup makes a call, once before a run, whose ParseResponse completes the configuration with what only the CRM
+	// knows, such as the ids of custom fields; nil, or a nil Probe: this configuration needs none.
+	Lookup func(cfg Config) (Probe, error)
 	// Check makes a call that changes nothing and tells whether the credentials work.
 	Check func(cfg Config) (Probe, error)
 	// Pace is what the vendor documents or, where it documents nothing, what we assume.

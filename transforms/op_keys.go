@@ -10,7 +10,7 @@ var opKeys = Op{
 	Name:      "keys",
 	Signature: "keys: {map: {name: new_name, …}, pass: regex}",
 	Doc: "Renames the members of an object. A name in `map` gets the name beside it, or is dropped where null stands there; a name that matches `pass` stays; any other " +
-		"refuses the row. Members that are null are left out, and an object that ends up empty is absent.",
+		"refuses the row. Several names may become one; a row that has two of them is refused. Members that are null are left out, and an object that ends up empty is absent.",
 	In: Object, Out: Object, Errors: []string{connector.CodeUnknownField, codeBadValue},
 	Examples: []Example{
 		{Field: `{from: c, keys: {map: {vip: customize_1_14}}}`, In: `{"c":{"vip":"gold"}}`, Out: `{"customize_1_14":"gold"}`},
@@ -18,6 +18,8 @@ var opKeys = Op{
 		{Field: `{from: c, keys: {map: {vip: x}}}`, In: `{"c":{}}`, Out: ``},
 		{Field: `{from: c, keys: {map: {vip: x}}}`, In: `{"c":{"vpi":1}}`, Code: connector.CodeUnknownField},
 		{Field: `{from: c, keys: {map: {vip: x}}}`, In: `{"c":"vip"}`, Code: codeBadValue},
+		{Field: `{from: c, keys: {map: {vip: x, VIP: x}}}`, In: `{"c":{"VIP":1}}`, Out: `{"x":1}`},
+		{Field: `{from: c, keys: {map: {vip: x, VIP: x}}}`, In: `{"c":{"VIP":1,"vip":2}}`, Code: codeBadValue},
 		{Field: `{from: c, keys: {map: {vip: x}, pass: "^x"}}`, In: `{"c":{"vip":1,"x":2}}`, Code: codeBadValue},
 	},
 	parse: func(a arg) *step {
@@ -49,7 +51,6 @@ type keyTable struct {
 }
 
 func (k *keyTable) read(m arg) {
-	taken := map[string]bool{}
 	for _, e := range m.entries() {
 		if e.value.isNull() {
 			k.to[e.key] = ""
@@ -60,10 +61,7 @@ func (k *keyTable) read(m arg) {
 		case !ok:
 		case to == "":
 			e.value.problem("the new name is empty; write null to drop the member")
-		case taken[to]:
-			e.value.problem("two names become %q", to)
 		}
-		taken[to] = true
 		k.to[e.key] = to
 	}
 }

@@ -21,7 +21,7 @@ func (a *app) check() *cobra.Command {
 				return err
 			}
 			job.Warn(a.log(), warnings)
-			t, err := p.Target(all.Vendors, job.Settings{Log: a.log()})
+			t, err := p.Target(cmd.Context(), all.Vendors, job.Settings{Log: a.log()})
 			if err != nil {
 				return err
 			}

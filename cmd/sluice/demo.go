@@ -96,7 +96,7 @@ func (a *app) demoSync(ctx context.Context, path string) (*result, error) {
 	if err := os.RemoveAll(p.RejectsDir()); err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
-	t, err := p.Target(all.Vendors, job.Settings{})
+	t, err := p.Target(ctx, all.Vendors, job.Settings{})
 	if err != nil {
 		return nil, err
 	}

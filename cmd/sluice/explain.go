@@ -33,7 +33,7 @@ func (a *app) explain() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t, err := p.Target(all.Vendors, job.Settings{Log: a.log()})
+			t, err := p.Target(cmd.Context(), all.Vendors, job.Settings{Log: a.log()})
 			if err != nil {
 				return err
 			}

@@ -211,7 +211,7 @@ func (a *app) retryRejects(ctx context.Context, path string, retry reject.Retry)
 	}
 	log := a.log()
 	job.Warn(log, warnings)
-	t, err := p.Target(all.Vendors, job.Settings{Log: log})
+	t, err := p.Target(ctx, all.Vendors, job.Settings{Log: log})
 	if err != nil {
 		return err
 	}

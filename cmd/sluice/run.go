@@ -54,7 +54,7 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 		return err
 	}
 	job.Warn(log, warnings)
-	t, err := p.Target(all.Vendors, job.Settings{Log: log})
+	t, err := p.Target(ctx, all.Vendors, job.Settings{Log: log})
 	if err != nil {
 		return err
 	}

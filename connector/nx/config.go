@@ -36,6 +36,7 @@ type CloudConfig struct {
 	Account
 	Contract      string `json:"contract"` // old or new
 	StrictBinding bool   `json:"strict_binding"`
+	LookupFields  bool   `json:"lookup_custom_fields"`
 }
 
 // Values of the settings that are a choice.
@@ -105,6 +106,8 @@ func cloudFields() []connector.Field {
 			Doc: "Version of the vendor's interface. new demands full_name, takes more channels and a longer remark; old demands first_name and last_name."},
 		connector.Field{Name: "strict_binding", Type: connector.TypeBoolean, Title: "Strict binding", Default: false, Advanced: true,
 			Doc: "Bind each contact to one seat only. The new contract alone has it."},
+		connector.Field{Name: "lookup_custom_fields", Type: connector.TypeBoolean, Title: "Look custom fields up", Default: false, Advanced: true,
+			Doc: "Ask the CRM for its custom fields before a run, so that members of `custom` may go by their display names."},
 	)
 }
 

@@ -42,6 +42,7 @@ var NXCloud = connector.Vendor{
 	Mode:      modeOf,
 	Codec:     newCodec,
 	Preset:    newPreset,
+	Lookup:    newLookup,
 	Check:     newCheck,
 	Pace:      pace,
 	Errors:    vendorErrors,

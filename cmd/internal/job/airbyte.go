@@ -16,18 +16,18 @@ import (
 
 // Airbyte is the destination behind cmd/destination-sluice, for these vendors.
 func Airbyte(vendors []connector.Vendor) airbyte.Destination {
-	target := func(data []byte, log *slog.Logger) (*Destination, *Target, error) {
+	target := func(ctx context.Context, data []byte, s Settings) (*Destination, *Target, error) {
 		d, err := DecodeDestination("config", data, vendors)
 		if err != nil {
 			return nil, nil, err
 		}
-		t, err := d.Target(vendors, Settings{Log: log})
+		t, err := d.Target(ctx, vendors, s)
 		return d, t, err
 	}
 	return airbyte.Destination{
 		Spec: destinationSpec(),
 		Check: func(ctx context.Context, data []byte) error {
-			_, t, err := target(data, nil)
+			_, t, err := target(ctx, data, Settings{})
 			if err != nil {
 				return err
 			}
@@ -35,7 +35,7 @@ func Airbyte(vendors []connector.Vendor) airbyte.Destination {
 			return t.Check(ctx)
 		},
 		Operations: func(data []byte) ([]airbyte.Operation, error) {
-			_, t, err := target(data, nil)
+			_, t, err := target(context.Background(), data, Settings{Offline: true})
 			if err != nil {
 				return nil, err
 			}
@@ -43,7 +43,7 @@ func Airbyte(vendors []connector.Vendor) airbyte.Destination {
 			return operations(t.Vendor), nil
 		},
 		Fields: func(data []byte) (func(string) []string, error) {
-			_, t, err := target(data, nil)
+			_, t, err := target(context.Background(), data, Settings{Offline: true})
 			if err != nil {
 				return nil, err
 			}
@@ -51,7 +51,7 @@ func Airbyte(vendors []connector.Vendor) airbyte.Destination {
 			return t.Mapping.Fields, nil
 		},
 		Write: func(ctx context.Context, data []byte, in connector.Reader, log *slog.Logger) error {
-			d, t, err := target(data, log)
+			d, t, err := target(ctx, data, Settings{Log: log})
 			if err != nil {
 				return err
 			}

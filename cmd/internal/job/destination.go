@@ -2,6 +2,7 @@ package job
 
 import (
 	"bytes"
+	"context"
 	"errors"
 
 	"github.com/sluicehq/sluice/connector"
@@ -40,7 +41,7 @@ func DecodeDestination(name string, data []byte, vendors []connector.Vendor) (*D
 }
 
 // Target compiles the mapping and configures the vendor.
-func (d *Destination) Target(vendors []connector.Vendor, s Settings) (*Target, error) {
+func (d *Destination) Target(ctx context.Context, vendors []connector.Vendor, s Settings) (*Target, error) {
 	v, cfg, err := choose(vendors, d.CRM)
 	user, uerr := parseText("mapping", d.Mapping)
 	preset, perr := parseText("preset", d.Preset)
@@ -48,7 +49,7 @@ func (d *Destination) Target(vendors []connector.Vendor, s Settings) (*Target, e
 		return nil, asConfig(err)
 	}
 	s.Mapping, s.Preset, s.Delivery = user, preset, d.Delivery
-	return NewTarget(v, cfg, s)
+	return NewTarget(ctx, v, cfg, s)
 }
 
 func parseText(name, text string) (*transforms.Spec, error) {

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"context"
 	"os"
 
 	"go.yaml.in/yaml/v3"
@@ -30,7 +31,7 @@ func Lint(path string, vendors []connector.Vendor) error {
 	if err != nil {
 		return err
 	}
-	t, err := p.Target(vendors, Settings{})
+	t, err := p.Target(context.Background(), vendors, Settings{Offline: true})
 	if err != nil {
 		return err
 	}

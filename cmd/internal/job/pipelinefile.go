@@ -82,7 +82,7 @@ func LoadPipeline(path string, vendors []connector.Vendor) (p *Pipeline, warning
 }
 
 // Target compiles the pipeline's mapping and configures its vendor. Faults of both are reported together.
-func (p *Pipeline) Target(vendors []connector.Vendor, s Settings) (*Target, error) {
+func (p *Pipeline) Target(ctx context.Context, vendors []connector.Vendor, s Settings) (*Target, error) {
 	v, cfg, err := choose(vendors, p.To)
 	user, uerr := p.mapping(p.Transforms)
 	preset, perr := p.mapping(p.Preset)
@@ -90,7 +90,7 @@ func (p *Pipeline) Target(vendors []connector.Vendor, s Settings) (*Target, erro
 		return nil, asConfig(err)
 	}
 	s.Mapping, s.Preset, s.Delivery = user, preset, p.Delivery
-	return NewTarget(v, cfg, s)
+	return NewTarget(ctx, v, cfg, s)
 }
 
 // mapping parses a block that is either a document or the path of a file that holds one.

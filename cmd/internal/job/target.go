@@ -36,22 +36,36 @@ type Settings struct {
 	Delivery Delivery
 	// Transport replaces the HTTP transport; nil: one built from Delivery.
 	Transport http.RoundTripper
+	Offline   bool // ask the CRM nothing, also where the configuration needs it
 	Log       *slog.Logger
 }
 
-// NewTarget compiles the mapping with the vendor's preset and prepares the transport. Nothing is sent.
-func NewTarget(v *connector.Vendor, cfg connector.Config, s Settings) (*Target, error) {
+// NewTarget prepares the transport, asks the CRM for what the configuration leaves to it, if anything, and compiles the
+// mapping with the vendor's preset.
+func NewTarget(ctx context.Context, v *connector.Vendor, cfg connector.Config, s Settings) (*Target, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, &connector.Error{Kind: connector.KindConfig, What: err.Error()}
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	t := &Target{Vendor: v, Config: cfg, Mode: v.Mode(cfg), Delivery: s.Delivery.orPace(v.Pace), transport: s.Transport, log: s.Log}
+	var err error
+	if t.transport == nil {
+		if t.transport, err = deliver.NewTransport(t.Delivery.tls(), t.Delivery.Concurrency); err != nil {
+			return nil, err
+		}
+	}
+	if v.Lookup != nil && !s.Offline {
+		if err := t.probe(ctx, v.Lookup); err != nil {
+			return nil, err
+		}
+	}
 	preset, err := Preset(v, cfg, s.Preset)
 	if err != nil {
 		return nil, err
 	}
-	mapping, err := transforms.Compile(s.Mapping, transforms.Options{
+	t.Mapping, err = transforms.Compile(s.Mapping, transforms.Options{
 		Preset:      preset,
 		Identifiers: v.MatchKeys,
 		Alloc:       memory.DefaultAllocator,
@@ -59,12 +73,6 @@ func NewTarget(v *connector.Vendor, cfg connector.Config, s Settings) (*Target, 
 	})
 	if err != nil {
 		return nil, err
-	}
-	t := &Target{Vendor: v, Config: cfg, Mode: v.Mode(cfg), Mapping: mapping, Delivery: s.Delivery.orPace(v.Pace), transport: s.Transport, log: s.Log}
-	if t.transport == nil {
-		if t.transport, err = deliver.NewTransport(t.Delivery.tls(), t.Delivery.Concurrency); err != nil {
-			return nil, err
-		}
 	}
 	return t, nil
 }
@@ -91,14 +99,17 @@ func (t *Target) Codec(stream string, schema *arrow.Schema) (connector.Codec, er
 }
 
 // Check makes the vendor's one harmless call and returns nil if the credentials and ids work.
-func (t *Target) Check(ctx context.Context) error {
-	probe, err := t.Vendor.Check(t.Config)
-	if err != nil {
+func (t *Target) Check(ctx context.Context) error { return t.probe(ctx, t.Vendor.Check) }
+
+// probe makes one call that changes nothing.
+func (t *Target) probe(ctx context.Context, of func(connector.Config) (connector.Probe, error)) error {
+	p, err := of(t.Config)
+	if p == nil || err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return deliver.Probe(ctx, t.transport, probe)
+	return deliver.Probe(ctx, t.transport, p)
 }
 
 // Run describes one run into a Target.

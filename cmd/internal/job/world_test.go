@@ -55,7 +55,7 @@ func newWorld(t *testing.T, faults, preset string, d Delivery) *world {
 			t.Fatal(err)
 		}
 	}
-	if w.target, err = NewTarget(&v, cfg, s); err != nil {
+	if w.target, err = NewTarget(t.Context(), &v, cfg, s); err != nil {
 		t.Fatal(err)
 	}
 	return w
