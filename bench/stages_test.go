@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-// BenchmarkStages is the row path of Sluice by itself, for profiles: go test -bench Stages -cpuprofile cpu.out ./bench
+// BenchmarkStages is the row path of Sluice by itself, for profiles: go test -bench Stages -cpuprofile cpu.out ./bench.
 func BenchmarkStages(b *testing.B) {
 	lines, err := sampleLines(stageRows)
 	if err != nil {

@@ -1,0 +1,20 @@
+package job
+
+import (
+	"testing"
+
+	"github.com/sluicehq/sluice/connector/all"
+	"github.com/sluicehq/sluice/internal/config"
+)
+
+// The tables and the structs that they fill agree.
+func TestTables(t *testing.T) {
+	config.CheckTable(t, PipelineFields(all.Vendors), &Pipeline{})
+	config.CheckTable(t, DestinationFields(all.Vendors), &Destination{})
+	config.CheckTable(t, DeliveryFields, &Delivery{})
+	config.CheckTable(t, RejectsFields, &Rejects{})
+	config.CheckTable(t, fromFileFields, &FromFile{})
+	for _, v := range all.Vendors {
+		config.CheckTable(t, v.Fields, v.NewConfig())
+	}
+}
