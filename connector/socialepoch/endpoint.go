@@ -1,0 +1,58 @@
+package socialepoch
+
+import "github.com/sluicehq/sluice/connector"
+
+// Modes, by name.
+const (
+	modeImport     = "import"
+	modePoolAppend = "pool_append"
+)
+
+// endpoint is one import interface of the vendor.
+type endpoint struct {
+	mode       connector.Mode
+	path       string
+	name       string // what the vendor limits as one
+	cancelTags bool   // takes cancelTabName
+	selectList bool   // wants the choice of a single-select field as the text of a list
+}
+
+// endpoints lists the interfaces by mode, the default first.
+var endpoints = []endpoint{
+	{
+		mode: connector.Mode{Name: modeImport, Title: "Import customers",
+			Doc: "Add new customers to their agent; add and update fields of those that are there."},
+		path: "/wscrm-bus-api/customer/api/batchImport", name: "customer/batchImport", cancelTags: true,
+	},
+	{
+		mode: connector.Mode{Name: modePoolAppend, Title: "Append to the import pool",
+			Doc: "Add contacts to their agent's import pool, beside those that wait there. Tags cannot be taken away in this mode."},
+		path: "/wscrm-bus-api/customer/api/batchImportAppendV2", name: "customer/batchImportAppendV2", selectList: true,
+	},
+}
+
+// endpointOf finds the interface of a mode, nil if there is none.
+func endpointOf(mode string) *endpoint {
+	for i := range endpoints {
+		if endpoints[i].mode.Name == mode {
+			return &endpoints[i]
+		}
+	}
+	return nil
+}
+
+func modeList() []connector.Mode {
+	modes := make([]connector.Mode, len(endpoints))
+	for i := range endpoints {
+		modes[i] = endpoints[i].mode
+	}
+	return modes
+}
+
+func modeNames() []string {
+	names := make([]string, len(endpoints))
+	for i := range endpoints {
+		names[i] = endpoints[i].mode.Name
+	}
+	return names
+}
