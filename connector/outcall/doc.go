@@ -1,0 +1,17 @@
+// Package outcall puts contacts into the tasks of an outbound-call CRM (agent-api).
+//
+//	mode    path                                               rows   answers
+//	async   /agent-api/user/{user}/task/{task}/async_number    200    accepted; what was imported is asked for later
+//	sync    /agent-api/user/{user}/task/{task}/number          100    done
+//
+// The interface does harm when a call is repeated blindly, so it is declared as not idempotent: after a lost reply the
+// numbers of the task are listed and only what is known not to be there is sent again.
+//
+// An accepted async request is followed by polls, one step each. What a step is can be told from the answer alone:
+//
+//	id:<unique_id>  identification/{unique_id}: nothing yet, or an address (or at once the numbers)
+//	url:<address>   the address: the numbers that were imported; those that were sent and are not among them failed
+//	page:<n>        the numbers of the task, page by page; "" is the first page
+//
+// The address comes out of data and is called only where it is of the host in base_url.
+package outcall

@@ -1,0 +1,78 @@
+package outcall
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Lengths of a number in digits, and of a text that is sent as it is.
+const (
+	minDigits = 5
+	maxDigits = 20
+	maxAny    = 64
+)
+
+// number brings a telephone number to the form that is sent, or says why it cannot.
+func (c *codec) number(text string) (number, bad string) {
+	switch c.config.PhoneFormat {
+	case phoneAny:
+		if len(text) > maxAny || !utf8.ValidString(text) || hasControl(text) {
+			return "", "phone is longer than 64 bytes or holds a control character"
+		}
+		return text, ""
+	case phoneDigits:
+		if !allDigits(text) || len(text) < minDigits || len(text) > maxDigits {
+			return "", fmt.Sprintf("phone %q is not 5 to 20 digits", glance(text))
+		}
+		return text, ""
+	}
+	number = text
+	if len(number) == 13 && number[:2] == "86" {
+		number = number[2:]
+	}
+	if len(number) != 11 || !allDigits(number) || number[0] != '1' || number[1] < '3' {
+		return "", fmt.Sprintf("phone %q is not a mainland mobile number of 11 digits; set phone_format to digits if the CRM takes others", glance(text))
+	}
+	return number, ""
+}
+
+func hasControl(s string) bool {
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			return true
+		}
+	}
+	return false
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// glance is the beginning of a value, for messages.
+func glance(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
+}
+
+// bare takes off the suffix that number_add_suffix adds: "_" and lower-case letters or digits.
+func bare(number string) string {
+	for i := len(number) - 1; i >= 0; i-- {
+		switch c := number[i]; {
+		case c == '_' && i < len(number)-1:
+			return number[:i]
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		default:
+			return number
+		}
+	}
+	return number
+}

@@ -1,0 +1,31 @@
+package outcall
+
+import "github.com/sluicehq/sluice/connector"
+
+// Vendor is the outbound-call CRM.
+var Vendor = connector.Vendor{
+	Name:  "outcall",
+	Title: "Outbound calls (agent-api)",
+	Doc: "An outbound-call CRM that calls the numbers of a task. A contact goes into the pool of customers first (unless `ignore_crm` is set) and " +
+		"then into the task. The vendor takes up to 200 numbers a request, answers that it accepted them, and imports them later; with `settle: imported`, " +
+		"the default, a row counts as delivered when its number is among those that were imported. A number that the task holds already is not imported " +
+		"again and is rejected as `not_imported`, and a number given twice as `duplicate`. A task of version 2.0 takes numbers only while it is stopped. " +
+		"Components, sources, industries and grades are known to the vendor by id; names are given ids in the configuration, and a source, industry or " +
+		"stage that is neither listed there nor a number is left out.",
+	NewConfig: func() connector.Config {
+		return &Config{BaseURL: host, Mode: modeAsync, Settle: settleImported, PhoneFormat: phoneCN11}
+	},
+	Fields: fields,
+	Modes: []connector.Mode{
+		{Name: modeAsync, Title: "Asynchronous", Doc: "Up to 200 numbers a request, accepted at once and imported later (async_number)."},
+		{Name: modeSync, Title: "Synchronous", Doc: "Up to 100 numbers a request, imported before the answer (number). One bad number refuses the whole request, which is then halved until it is found."},
+	},
+	Mode:      modeOf,
+	Codec:     newCodec,
+	Preset:    newPreset,
+	Check:     newCheck,
+	Pace:      connector.Pace{RequestsPerSecond: 5, Concurrency: 2, Source: "assumed; the vendor documents no limit"},
+	Errors:    vendorErrors,
+	MatchKeys: []string{"phone"},
+	Required:  []string{"phone"},
+}
