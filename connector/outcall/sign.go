@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
@@ -12,7 +11,7 @@ import (
 
 const headerAuthorization = "Authorization"
 
-// signer puts the token on requests and keeps it out of texts.
+// signer puts the token on requests and, by clean, keeps it out of what answers say.
 type signer struct{ token connector.Secret }
 
 // Sign sets the Authorization header. The token is the same for every call, whatever the time.
@@ -22,14 +21,6 @@ func (s signer) Sign(req *connector.Request, _ time.Time) error {
 	}
 	req.Header[headerAuthorization] = []string{"Bearer " + s.token.Reveal()}
 	return nil
-}
-
-// mask takes the token out of what an answer says.
-func (s signer) mask(text string) string {
-	if t := s.token.Reveal(); t != "" {
-		return strings.ReplaceAll(text, t, "[REDACTED]")
-	}
-	return text
 }
 
 func (s signer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "outcall signer") }
