@@ -183,7 +183,7 @@ func TestDoubtIsCleared(t *testing.T) {
 	}
 }
 
-func pick(c bool, a, b string) string {
+func pick[T any](c bool, a, b T) T {
 	if c {
 		return a
 	}

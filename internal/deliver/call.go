@@ -27,6 +27,7 @@ type call struct {
 	part   bool // it is part of an earlier request
 	clocks int
 	probe  *suspect
+	ask    *ask // it asks for verdicts; nil: it sends
 
 	req     connector.Request
 	resp    bytes.Buffer
@@ -90,7 +91,11 @@ func (w *Writer) carry(c *call) {
 		if c.gov != nil {
 			c.gov.release()
 		}
-		if sent {
+		switch {
+		case !sent:
+		case c.ask != nil:
+			w.hear(c, r)
+		default:
 			w.settle(c, r)
 		}
 		w.free(c)
@@ -127,7 +132,10 @@ func (w *Writer) perform(c *call) (reading, bool) {
 	if f != nil && w.ctx.Err() != nil {
 		return reading{}, false // broken off: nobody waits for a verdict
 	}
-	return read(l.codec, &l.limits, c.req.URL, &resp, f, c.rec, time.Now()), true
+	if c.ask != nil {
+		return read(l.poller.ParsePoll, true, c.req.URL, &resp, f, c.rec, time.Now()), true
+	}
+	return read(l.codec.ParseResponse, l.limits.Idempotent, c.req.URL, &resp, f, c.rec, time.Now()), true
 }
 
 // stopped is the reading that ends the run with this error.
@@ -159,14 +167,14 @@ func (w *Writer) encode(c *call) {
 		}
 		c.req.Body, c.req.Method, c.req.URL, c.req.Endpoint = c.req.Body[:0], "", "", ""
 		clear(c.req.Header)
-		err := l.codec.AppendRequest(&c.req, c.rec)
+		err := c.append()
 		var bad *connector.RowsError
 		switch {
 		case errors.As(err, &bad):
 			c.err = c.leaveOut(bad.Rows)
 		case err != nil:
 			c.err = fmt.Errorf("encode request: %w", err)
-		case l.limits.Bytes == 0 || len(c.req.Body) <= l.limits.Bytes:
+		case c.ask != nil, l.limits.Bytes == 0, len(c.req.Body) <= l.limits.Bytes:
 			return
 		case len(c.rows) > 1 && l.limits.Splittable:
 			half := (len(c.rows) + 1) / 2
@@ -185,6 +193,13 @@ func (w *Writer) encode(c *call) {
 		c.rec.Release()
 		c.rec = nil
 	}
+}
+
+func (c *call) append() error {
+	if c.ask != nil {
+		return c.lane.poller.AppendPoll(&c.req, c.ask.token, c.rec)
+	}
+	return c.lane.codec.AppendRequest(&c.req, c.rec)
 }
 
 // leaveOut takes rows that the codec refuses out of the call.
@@ -234,6 +249,9 @@ func (w *Writer) gather(c *call) arrow.Record {
 func (w *Writer) admit(c *call) bool {
 	w.mu.Lock()
 	defer w.unlock()
+	if c.ask != nil {
+		return w.admitAsk(c)
+	}
 	l := c.lane
 	unknown := c.gov == nil
 	if unknown {

@@ -31,6 +31,12 @@ type Config struct {
 	MaxAttempts int
 	// OutageLimit is how long an endpoint may be without one success before the run ends; 0: 15 min.
 	OutageLimit time.Duration
+	// PollLimit is how long an accepted row may be without a verdict, where the codec is a Poller, before the run ends;
+	// 0: 15 min.
+	PollLimit time.Duration
+	// LookupFirst is how many rows, from the first of the run, an earlier run may have sent; 0: none. Where a repeat
+	// does harm and the codec is a Poller, they are looked up before they are sent.
+	LookupFirst int
 	Alloc       memory.Allocator
 	Log         *slog.Logger
 	// DryRun, if set, is handed every request instead of sending it; nothing is signed, and the rows count as delivered.
@@ -51,6 +57,9 @@ func (c Config) withDefaults() Config {
 	if c.OutageLimit <= 0 {
 		c.OutageLimit = 15 * time.Minute
 	}
+	if c.PollLimit <= 0 {
+		c.PollLimit = 15 * time.Minute
+	}
 	if c.Alloc == nil {
 		c.Alloc = memory.DefaultAllocator
 	}
@@ -62,7 +71,7 @@ func (c Config) withDefaults() Config {
 
 // Stats counts what a Writer has done so far.
 type Stats struct {
-	Requests   int64 `json:"requests"`   // calls made
+	Requests   int64 `json:"requests"`   // calls made that carry rows
 	Retries    int64 `json:"retries"`    // of these, calls that held rows sent before
 	Throttled  int64 `json:"throttled"`  // answers that asked for fewer calls
 	Lost       int64 `json:"lost"`       // calls that ended in a server error, or whose answer never came or could not be read
@@ -70,6 +79,8 @@ type Stats struct {
 	Rows       int64 `json:"rows"`       // rows delivered
 	Rejected   int64 `json:"rejected"`   // rows rejected
 	Resigned   int64 `json:"resigned"`   // calls repeated because the vendor called our clock wrong
+	// Polls counts the calls that ask for verdicts, beside Requests.
+	Polls int64 `json:"polls,omitempty"`
 }
 
 // CodeError is the cause in an error that ends a run because of what the vendor answered. Code is a key of the vendor's

@@ -31,7 +31,7 @@ func (w *Writer) pump(self bool) (mine *call) {
 	}
 	for {
 		w.wake = time.Time{}
-		c := w.pick(now)
+		c := w.next(now)
 		if c == nil {
 			break
 		}
@@ -59,8 +59,21 @@ func (w *Writer) later(t time.Time) {
 	}
 }
 
-// pick makes the next request: of all lanes whose endpoint has a slot, from the one with the oldest row. Under the lock.
-func (w *Writer) pick(now time.Time) *call {
+// next makes the next call. Verdicts go before requests: they free rows, and those that wait for them.
+func (w *Writer) next(now time.Time) *call {
+	for {
+		if c := w.pickAsk(now); c != nil {
+			return c
+		}
+		if c, again := w.pick(now); !again {
+			return c
+		}
+	}
+}
+
+// pick makes the next request: of all lanes whose endpoint has a slot, from the one with the oldest row. again: there
+// was one, and all its rows must be looked up first. Under the lock.
+func (w *Writer) pick(now time.Time) (c *call, again bool) {
 	var (
 		best  *lane
 		first *row
@@ -83,15 +96,21 @@ func (w *Writer) pick(now time.Time) *call {
 		}
 	}
 	if best == nil {
-		return nil
+		return nil, false
 	}
-	c := w.newCall(best)
+	c = w.newCall(best)
 	if from != nil {
 		best.drop(from)
 		c.rows, c.unit, c.part = append(c.rows, from.rows...), true, from.part
 		c.clocks, c.probe = from.clocks, from.probe
 	} else {
 		c.rows = best.cut(c.rows, best.capacity())
+		if best.marked {
+			if c.rows = best.lookUpFirst(c.rows, now); len(c.rows) == 0 {
+				w.free(c)
+				return nil, true
+			}
+		}
 	}
 	if best.gov == nil {
 		best.learning = true
@@ -99,7 +118,7 @@ func (w *Writer) pick(now time.Time) *call {
 		c.gov = best.gov
 		c.gov.take(now)
 	}
-	return c
+	return c, false
 }
 
 // waiting tells whether the lane has anything that may go once its endpoint does.

@@ -2,7 +2,7 @@
 //
 //	Write ─▶ keys ─▶ queue ─▶ governor ─▶ encode ─▶ sign ─▶ exchange ─▶ read ─▶ settle ─▶ done
 //	                   ▲      (a slot)                                            │
-//	                   └────────────── back to the front, asleep, or bisected ◀───┘
+//	                   └─── back to the front, asleep, bisected, or asked for ◀───┘
 //
 // Write fixes the order of keys and returns. A request is cut only when the governor of its endpoint has a free slot:
 // from the front of the queue, across batches, of rows whose keys are free. One goroutine carries a request through
@@ -21,7 +21,7 @@
 // The codec reads every answer, whatever its status; where it cannot (ParseResponse returns an error), the chain goes
 // by the status:
 //
-//	2xx                  a lost reply: sent again if the call is idempotent, else ambiguous
+//	2xx                  a lost reply: sent again if the call is idempotent, else ambiguous (see Late verdicts)
 //	429                  throttled: the endpoint stops, no send is spent
 //	503 + Retry-After    the same, but ambiguous for a call that is not idempotent
 //	408, 5xx             as a lost reply
@@ -49,6 +49,30 @@
 // A request of which the vendor says only that something in it is bad is halved until single rows are left, and those
 // are rejected. When three whole requests in a row are bad with one code, nothing is delivered in between, and rows
 // taken from all over them and sent alone are bad too, the run stops: it is the configuration, not the rows. See doubt.
+//
+// # Late verdicts
+//
+// A codec that is a connector.Poller may answer Pending: the rows stay open, their keys held, and are asked for later
+// (see ask). Polls go through governor, signature and exchange as requests do, under the endpoint that AppendPoll
+// names. Waits are 1, 2, 4, 8, 16 and then 30 s, a RetryAfter is their floor; it makes the rows wait and not the endpoint.
+// Another Token is the next step, taken at once; after ten without a row settled, steps wait too. Rows that a poll by
+// token calls Retry go back to the front and have spent a send; those it calls Ambiguous are looked up. A poll
+// that fails, is throttled or cannot be read says nothing of its rows and is made again. Config.PollLimit bounds the
+// time from an accepted request to its verdict, and that for which polls fail: then the run ends as a Transient error
+// with the rows open.
+//
+// Where the codec is a Poller, rows that would be ambiguous are looked up (AppendPoll without a token), after 1 s and
+// with the waits above. Found is delivered. An accepted import may not be in yet, so "not there" counts only when the
+// sixth answered look-up says so, at least 61 s after the reply was lost; then the row is sent. A row of which the
+// sixth look-up knows nothing is rejected as ambiguous. Look-ups that failed are not counted, nor those that say Pending.
+//
+// The first Config.LookupFirst rows of a run may have been sent by the run before. They are looked up in the same way,
+// at once and then with the same waits, before they are sent; rows behind them do not wait.
+//
+// Limits.PollRows bounds a look-up. A token stands for a request, so its rows are asked for together: cut up, each part
+// would fetch the same answer. A look-up finds what the vendor has of a person, by whichever row it came: a codec whose
+// rows may repeat a person must tell them apart or use DuplicatesReject. Rows rejected by a poll raise no doubt of the
+// configuration, since the vendor took the request.
 //
 // # Duplicates
 //

@@ -15,6 +15,7 @@ type lane struct {
 	schema *arrow.Schema
 	codec  connector.Codec
 	signer connector.Signer // nil: not signed
+	poller connector.Poller // nil: every verdict is in the answer
 	limits connector.Limits
 
 	gov      *governor // of the endpoint that the codec last named; nil before its first request
@@ -26,6 +27,11 @@ type lane struct {
 	head  int // fresh[:head] is used up
 	free  int // fresh rows that wait for nothing
 	doubt doubt
+
+	asks         []*ask    // rows whose verdict is asked for
+	lookGov      *governor // of the endpoint that look-ups last went to; nil before the first
+	lookLearning bool      // that first look-up is under way
+	marked       bool      // rows may have to be looked up before they are sent
 
 	rows     int64   // rows written
 	rowBytes float64 // body bytes per row, as lately seen
@@ -44,6 +50,7 @@ type unit struct {
 func newLane(stream string, schema *arrow.Schema, codec connector.Codec) *lane {
 	l := &lane{stream: stream, schema: schema, codec: codec, limits: codec.Limits(), ready: heap{less: (*row).before}}
 	l.signer, _ = codec.(connector.Signer)
+	l.poller, _ = codec.(connector.Poller)
 	if l.limits.Rows <= 0 {
 		l.limits.Rows = 1
 	}

@@ -27,19 +27,24 @@ const (
 type reading struct {
 	connector.Outcome
 	signal signal
+	status int
 	cause  error // what went wrong where no codec could say; nil after an answer that was read
 }
 
-// read makes one reading of an answer or a fault. The codec goes first, whatever the status.
-func read(codec connector.Codec, limits *connector.Limits, url string, resp *connector.Response, f *fault, rec arrow.Record, now time.Time) reading {
+// parser is Codec.ParseResponse or Poller.ParsePoll.
+type parser = func(*connector.Response, arrow.Record) (connector.Outcome, error)
+
+// read makes one reading of an answer or a fault. The codec goes first, whatever the status. repeat: a lost call may be
+// repeated.
+func read(parse parser, repeat bool, url string, resp *connector.Response, f *fault, rec arrow.Record, now time.Time) reading {
 	if f != nil {
-		return readFault(limits, f)
+		return readFault(repeat, f)
 	}
-	o, err := codec.ParseResponse(resp, rec)
+	o, err := parse(resp, rec)
 	if err != nil {
-		return readStatus(limits, url, resp, err, now)
+		return readStatus(repeat, url, resp, err, now)
 	}
-	r := reading{Outcome: o}
+	r := reading{Outcome: o, status: resp.Status}
 	asked := retryAfter(resp, now)
 	switch {
 	case o.Verdict != connector.VerdictRetry:
@@ -60,27 +65,27 @@ func read(codec connector.Codec, limits *connector.Limits, url string, resp *con
 	return r
 }
 
-func readFault(limits *connector.Limits, f *fault) reading {
+func readFault(repeat bool, f *fault) reading {
 	switch {
 	case connector.KindOf(f.err) == connector.KindConfig:
 		return reading{cause: f.err, Outcome: connector.Outcome{Stop: connector.KindConfig}}
 	case f.sent:
-		return lost(limits, f.err)
+		return lost(repeat, f.err)
 	}
 	return reading{signal: signalUnheard, cause: f.err, Outcome: connector.Outcome{Verdict: connector.VerdictRetry}}
 }
 
 // lost is the reading of a reply that never came: nobody knows whether the vendor took the rows.
-func lost(limits *connector.Limits, cause error) reading {
+func lost(repeat bool, cause error) reading {
 	r := reading{signal: signalLost, cause: cause, Outcome: connector.Outcome{Verdict: connector.VerdictRetry}}
-	if !limits.Idempotent {
+	if !repeat {
 		r.Verdict, r.Message = connector.VerdictAmbiguous, cause.Error()
 	}
 	return r
 }
 
 // readStatus goes by the status where the codec can make nothing of the answer.
-func readStatus(limits *connector.Limits, url string, resp *connector.Response, parse error, now time.Time) reading {
+func readStatus(repeat bool, url string, resp *connector.Response, parse error, now time.Time) reading {
 	cause := unreadable(url, resp, parse)
 	asked := retryAfter(resp, now)
 	switch s := resp.Status; {
@@ -90,15 +95,15 @@ func readStatus(limits *connector.Limits, url string, resp *connector.Response, 
 		return reading{signal: signalThrottle, cause: cause,
 			Outcome: connector.Outcome{Verdict: connector.VerdictRetry, Throttled: true, RetryAfter: asked}}
 	case s == http.StatusServiceUnavailable && asked > 0:
-		r := lost(limits, cause)
+		r := lost(repeat, cause)
 		r.signal, r.Throttled, r.RetryAfter = signalThrottle, true, asked
 		return r
 	case s >= 200 && s < 300:
-		r := lost(limits, cause)
+		r := lost(repeat, cause)
 		r.signal = signalGarbled
 		return r
 	case s >= 500, s == http.StatusRequestTimeout:
-		return lost(limits, cause)
+		return lost(repeat, cause)
 	case s == http.StatusRequestEntityTooLarge:
 		return reading{cause: cause, Outcome: connector.Outcome{
 			Verdict: connector.VerdictSuspect, Code: connector.CodeTooBig, Message: cause.Error()}}

@@ -17,7 +17,7 @@ const (
 	rowHeld                   // passed by the cursor: an earlier row of its person is open
 	rowReady                  // in lane.ready
 	rowAsleep                 // in Writer.asleep
-	rowOut                    // in a call, or in a unit that waits to be one
+	rowOut                    // in a call, or in a unit or an ask that waits to be one
 	rowDone                   // terminal
 )
 
@@ -34,6 +34,7 @@ type row struct {
 	spent uint8  // of these, the ones that count
 	tries uint8  // sends in a row that ended with cause
 	state rowState
+	look  bool // it is looked up before it is sent
 }
 
 func (r *row) before(o *row) bool {

@@ -28,11 +28,15 @@ func (w *Writer) settle(c *call, r reading) {
 		w.fail(connector.Internalf("Report this", "the codec gave verdicts on rows that are not in the request, or not in order"))
 		return
 	}
+	asked := r.RetryAfter
+	if r.Verdict == connector.VerdictPending && !r.Throttled {
+		r.RetryAfter = 0 // it says when the verdict may be asked for
+	}
 	free := w.endpoint(c, &r, now)
 	if !r.Clock.IsZero() {
 		w.learnClock(r.Clock.Sub(now))
 	}
-	s := sorting{call: c, reading: &r, now: now, free: free}
+	s := sorting{call: c, reading: &r, now: now, free: free, floor: asked}
 	for i, x := range c.rows {
 		res := connector.RowResult{Row: i, Verdict: r.Verdict, Code: r.Code, Message: r.Message}
 		if s.named = s.listed < len(r.Rows) && r.Rows[s.listed].Row == i; s.named {
@@ -89,7 +93,7 @@ func (w *Writer) endpoint(c *call, r *reading, now time.Time) (free bool) {
 		}
 	case signalThrottle:
 		w.stats.Throttled++
-		if r.Verdict == connector.VerdictDelivered { // it took the rows, and wants a rest
+		if r.Verdict == connector.VerdictDelivered || r.Verdict == connector.VerdictPending { // it took the rows, and wants a rest
 			g.succeeded(c.began)
 			g.stop(c.began, now, r.RetryAfter)
 			break

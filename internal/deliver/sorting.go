@@ -24,6 +24,9 @@ type sorting struct {
 	againAt             time.Time
 	wait                time.Duration // the wait of rows that have none of their own; 0: not drawn yet
 	spent               error         // rows are out of sends
+	pending             []*row        // their verdict comes later
+	lost                []*row        // nobody knows, and they can be looked up
+	floor               time.Duration // the vendor's own wait
 }
 
 // sort does to one row what its verdict says. Under the lock.
@@ -41,8 +44,19 @@ func (w *Writer) sort(s *sorting, x *row, res connector.RowResult) {
 	case connector.VerdictRetry:
 		w.retry(s, x, res)
 	case connector.VerdictAmbiguous:
+		if s.call.lane.poller != nil {
+			s.lost = append(s.lost, x)
+			return
+		}
 		res.Code = connector.CodeAmbiguous
 		w.refuse(x, res)
+	case connector.VerdictPending:
+		if s.call.lane.poller != nil {
+			s.pending = append(s.pending, x)
+			s.floor = max(s.floor, res.RetryAfter)
+			return
+		}
+		fallthrough
 	default:
 		w.fail(connector.Internalf("Report this",
 			"the codec gave the verdict %q on a row, and nothing would ever settle it", res.Verdict))
@@ -130,7 +144,11 @@ func (s *sorting) outOf(x *row, r *reading, res connector.RowResult) {
 	if cause == nil {
 		cause = &CodeError{Code: res.Code, Message: res.Message, RequestID: res.RequestID}
 	}
-	s.spent = &connector.Error{
+	s.spent = outOfSends(x, cause)
+}
+
+func outOfSends(x *row, cause error) error {
+	return &connector.Error{
 		Kind: connector.KindTransient, Err: cause,
 		What: fmt.Sprintf("the CRM did not take a row in %d sends", x.sends),
 		Fix:  "Run again later, it goes on behind what is settled",
@@ -144,6 +162,7 @@ func (w *Writer) conclude(s *sorting) {
 	if c.probe != nil && len(s.again) == 0 {
 		c.probe.alone--
 	}
+	w.await(s)
 	switch {
 	case s.spent != nil:
 		w.fail(s.spent)
@@ -151,11 +170,11 @@ func (w *Writer) conclude(s *sorting) {
 		w.resign(s)
 	case len(s.again) > 0:
 		l.units = append(l.units, &unit{rows: s.again, at: s.againAt, part: c.part, clocks: c.clocks, probe: c.probe})
-		if len(s.suspects) == 0 && s.delivered == 0 && s.rejected == 0 {
+		if len(s.suspects) == 0 && s.delivered == 0 && s.rejected == 0 && len(s.pending) == 0 && len(s.lost) == 0 {
 			return // the unit as it was: nothing is known
 		}
 	}
-	if s.delivered > 0 {
+	if s.delivered > 0 || len(s.pending) > 0 {
 		l.trust()
 	}
 	at := s.now.Add(l.limits.SplitAfter)
@@ -205,13 +224,17 @@ func (w *Writer) resign(s *sorting) {
 		tries = clockTries
 	}
 	if c.clocks+1 >= tries {
-		w.fail(&connector.Error{
-			Kind: connector.KindConfig, Err: &CodeError{Code: s.reading.Code, Message: s.reading.Message, RequestID: s.reading.RequestID},
-			What: "the CRM calls this machine's clock wrong, also after it was corrected by what the CRM said the time is",
-			Fix:  "Set this machine's clock (NTP)",
-		})
+		w.fail(clockError(s.reading))
 		return
 	}
 	w.stats.Resigned++
 	c.lane.units = append(c.lane.units, &unit{rows: s.again, part: c.part, clocks: c.clocks + 1, probe: c.probe})
+}
+
+func clockError(r *reading) error {
+	return &connector.Error{
+		Kind: connector.KindConfig, Err: &CodeError{Code: r.Code, Message: r.Message, RequestID: r.RequestID},
+		What: "the CRM calls this machine's clock wrong, also after it was corrected by what the CRM said the time is",
+		Fix:  "Set this machine's clock (NTP)",
+	}
 }

@@ -21,6 +21,7 @@ type Writer struct {
 	ctx     context.Context // covers every call
 	cancel  context.CancelFunc
 	unwatch func() bool
+	opened  time.Time
 	dry     sync.Mutex   // serialises Config.DryRun
 	skew    atomic.Int64 // the vendor's clock less ours, in nanoseconds
 
@@ -42,6 +43,8 @@ type Writer struct {
 	closing    bool
 	err        error // what ended the run
 	timer      *time.Timer
+	lookUps    int       // as lookUpsMost
+	lookFirst  int       // rows to come that are looked up before they are sent
 	wake       time.Time // what pick found to wait for
 	armed      time.Time // what timer is set to
 	stats      Stats
@@ -55,7 +58,7 @@ var _ connector.Writer = (*Writer)(nil)
 func New(c Config) *Writer {
 	w := &Writer{
 		conf: c.withDefaults(), people: newPeople(pastPeople), governors: make(map[string]*governor),
-		asleep: heap{less: (*row).wakesBefore},
+		asleep: heap{less: (*row).wakesBefore}, lookFirst: max(c.LookupFirst, 0), lookUps: lookUpsMost,
 	}
 	w.quiet = sync.NewCond(&w.mu)
 	return w
@@ -70,6 +73,7 @@ func (w *Writer) Open(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ctx, w.cancel = context.WithCancel(ctx)
+	w.opened = time.Now()
 	w.timer = time.AfterFunc(time.Hour, w.tick)
 	w.timer.Stop()
 	w.unwatch = context.AfterFunc(ctx, func() {
@@ -157,6 +161,7 @@ func (w *Writer) enqueue(l *lane, in connector.Batch, done func([]connector.RowR
 	w.open = b
 	w.unanswered++
 	l.add(b)
+	w.mark(l, b)
 
 	refused, start := in.Refused, int32(0)
 	for i := range b.rows {
@@ -219,7 +224,7 @@ func (w *Writer) laneOf(stream string, schema *arrow.Schema) (*lane, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.conf.DryRun != nil {
-		l.gov = w.governor("")
+		l.gov, l.poller = w.governor(""), nil
 	}
 	w.lanes = append(w.lanes, l)
 	return l, nil
