@@ -21,11 +21,15 @@ func newCheck(cfg connector.Config) (connector.Probe, error) {
 	if err != nil {
 		return nil, err
 	}
+	return componentsProbe(c), nil
+}
+
+func componentsProbe(c *Config) *probe {
 	address := c.userURL() + "/customer/create"
 	if c.SubUserID != "" {
 		address = withQuery(address, url.Values{"sub_user_id": {c.SubUserID}})
 	}
-	return &probe{signer{c.Token}, address}, nil
+	return &probe{signer{c.Token}, address}
 }
 
 func (p *probe) AppendRequest(req *connector.Request) error {

@@ -28,7 +28,8 @@ type Config struct {
 	SkipError       bool              `json:"skip_error"`
 	Encryption      bool              `json:"encryption"`
 	Components      map[string]string `json:"components"` // source name → id
-	Sources         map[string]int64  `json:"sources"`    // name → id; likewise the next two
+	LookupNames     bool              `json:"lookup_components"`
+	Sources         map[string]int64  `json:"sources"` // name → id; likewise the next two
 	Industries      map[string]int64  `json:"industries"`
 	Grades          map[string]int64  `json:"grades"`
 }
@@ -81,6 +82,8 @@ var fields = []connector.Field{
 		Examples: []any{map[string]any{"nickname": "2a87347c-6dd5-4e22-97fe-9b8001dbcd17"}},
 		Doc: "Names of members of `custom`, or of birthday, address, country, profession, income, remark, language and time_zone, and the ids of the components that take them. " +
 			"Members of `custom` that are named by an id need no entry; any other name is refused."},
+	{Name: "lookup_components", Type: connector.TypeBoolean, Title: "Look components up", Default: false, Advanced: true,
+		Doc: "Ask the CRM for its components before a run, so that members of `custom` may go by the components' names."},
 	idMap("sources", "Sources", "source"), idMap("industries", "Industries", "industry"), idMap("grades", "Grades", "stage"),
 }
 
@@ -113,7 +116,7 @@ func (c *Config) Validate() error {
 	fault(c.SkipError && c.Mode == modeAsync, "Leave skip_error out, or set mode: sync", "skip_error is not part of mode async")
 	fault(c.SkipError && c.Mode == modeSync && c.Settle == settleImported, "Set settle: accepted, or leave skip_error out so that a bad number is found and rejected",
 		"skip_error leaves numbers out without saying which, so settle cannot be imported")
-	fault(c.IgnoreCRM && len(c.Components) > 0, "Leave out one of the two", "components are set, but with ignore_crm the vendor drops them")
+	fault(c.IgnoreCRM && (len(c.Components) > 0 || c.LookupNames), "Leave out one of the two", "components are set, but with ignore_crm the vendor drops them")
 	return errors.Join(append(faults,
 		oneOf("mode", c.Mode, modeAsync, modeSync),
 		oneOf("settle", c.Settle, settleImported, settleAccepted),

@@ -23,6 +23,7 @@ var Vendor = connector.Vendor{
 	Mode:      modeOf,
 	Codec:     newCodec,
 	Preset:    newPreset,
+	Lookup:    newLookup,
 	Check:     newCheck,
 	Pace:      connector.Pace{RequestsPerSecond: 5, Concurrency: 2, Source: "assumed; the vendor documents no limit"},
 	Errors:    vendorErrors,
