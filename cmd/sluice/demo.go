@@ -46,6 +46,12 @@ func (a *app) runDemo(ctx context.Context, dir string) error {
 	if _, err := a.demoSyncs(ctx, dir, server.URL); err != nil {
 		return err
 	}
+	// The sandbox of the demo ends with it; the files that stay are for the one that `sluice sandbox` serves.
+	for _, account := range sandboxes.Accounts() {
+		if err := os.WriteFile(filepath.Join(dir, account.Vendor+".yaml"), []byte(demoPipeline(account, "http://"+sandboxAddress)), 0o600); err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+	}
 	return a.demoNext(dir)
 }
 
@@ -129,9 +135,9 @@ func (a *app) demoNext(dir string) error {
   %-62s the mapping, and the pipeline files beside it
   %-62s every refused row, by reason
   %-62s how one record becomes a request
-  %-62s the sandbox, to run the pipelines against yourself
+  %-62s the sandbox; in another terminal: sluice run %s/nxlink.yaml
 `,
 		dir+"/contacts.yaml", "sluice rejects ls "+dir+"/rejects-nxlink",
-		"head -1 "+contacts+" | sluice explain -c "+dir+"/nxlink.yaml", "sluice sandbox")
+		"head -1 "+contacts+" | sluice explain -c "+dir+"/nxlink.yaml", "sluice sandbox", dir)
 	return err
 }

@@ -192,7 +192,7 @@ func (a *app) rejectsRetry() *cobra.Command {
 		Use:   "retry PIPELINE.yaml",
 		Short: "Send rejected rows through the pipeline again",
 		Long: `Sends the open rejects of a pipeline through it again, as they were first read, with the mapping as it is now. Each row
-is marked with what became of it, so nothing is sent twice. To mend rows first, write them to a file with
+is marked with what became of it, so the next retry passes it over. To mend rows first, write them to a file with
 "sluice rejects show FOLDER --open --json", edit their "row", and give the file with --file.`,
 		Example: "  sluice rejects retry pipeline.yaml\n  sluice rejects retry pipeline.yaml --file edited.jsonl",
 		Args:    exactly(1, "the pipeline file"),

@@ -48,6 +48,9 @@ Exit codes: 0 done, 1 failed, 2 bad configuration, 3 more rejected rows than all
 }
 
 func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
+	if f.limit < 0 {
+		return connector.Configf("Give a number of rows, or leave it out for all", "--limit is %d", f.limit)
+	}
 	log := a.log()
 	p, warnings, err := job.LoadPipeline(path, all.Vendors)
 	if err != nil {
@@ -71,6 +74,11 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 		done, err := a.keep(p, t, from, f.fresh, &r, res, log)
 		defer done()
 		if err != nil {
+			return errors.Join(err, reader.Close())
+		}
+	}
+	if !f.dryRun {
+		if err := t.Preflight(ctx); err != nil {
 			return errors.Join(err, reader.Close())
 		}
 	}
@@ -103,15 +111,22 @@ func (a *app) keep(p *job.Pipeline, t *job.Target, from *job.FromFile, fresh boo
 	if from.Path == "-" {
 		return done, nil // standard input has no position to keep
 	}
-	st, err := state.Open(p.StateDir(), p.Identity(from, t))
+	id, err := p.Identity(from, t)
+	if err != nil {
+		return done, err
+	}
+	st, err := state.Open(p.StateDir(), id)
 	if err != nil {
 		return done, err
 	}
 	done = func() { _, _ = dir.Close(), st.Close() }
-	if !fresh {
-		if r.From, err = st.Load(); err != nil {
-			return done, err
-		}
+	if fresh {
+		err = st.Forget()
+	} else {
+		r.From, err = st.Load()
+	}
+	if err != nil {
+		return done, err
 	}
 	if r.From != nil {
 		log.Info("going on where the last run stopped", "state", p.StateDir())
@@ -160,11 +175,11 @@ func sizeOf(r connector.Reader) func() (int64, int64) {
 	return nil
 }
 
-// printRequest is a DryRun that prints the request as it would be sent, its secrets masked.
+// printRequest is a DryRun that prints the request as it would be sent.
 func (a *app) printRequest(req *connector.Request) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s\n", req.Method, req.URL)
-	header := job.Mask(req.Header)
+	header := req.Header
 	for _, name := range slices.Sorted(maps.Keys(header)) {
 		for _, v := range header[name] {
 			fmt.Fprintf(&b, "%s: %s\n", name, v)

@@ -11,6 +11,9 @@ import (
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
+// sandboxAddress is where the sandbox listens unless told otherwise.
+const sandboxAddress = "127.0.0.1:8089"
+
 func (a *app) sandbox() *cobra.Command {
 	var (
 		listen, faults, journal string
@@ -51,7 +54,7 @@ merge rules. Its state and every request can be read back:
 			})
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8089", "address to listen on; port 0 takes any free one")
+	cmd.Flags().StringVar(&listen, "listen", sandboxAddress, "address to listen on; port 0 takes any free one")
 	cmd.Flags().StringVar(&faults, "faults", "", "faults to inject, such as 429=5%,500=1%,drop=2%,latency=20ms..80ms,rate=50/60s")
 	cmd.Flags().StringVar(&journal, "journal", "", "append every request to this file, one JSON line each")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of everything random")

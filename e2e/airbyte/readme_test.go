@@ -31,7 +31,7 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, verb := range []string{"lint pipeline.yaml", "check pipeline.yaml", "run pipeline.yaml --dry-run --limit 2", "run pipeline.yaml", "rejects ls rejects"} {
+	for _, verb := range []string{"lint pipeline.yaml", "check pipeline.yaml", "run pipeline.yaml --dry-run --limit 2", "run pipeline.yaml", "rejects ls pipeline.yaml.rejects"} {
 		cmd := exec.Command(bin.sluice, strings.Fields(verb)...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "NX_ACCESS_KEY=sandbox-key", "NX_ACCESS_SECRET=sandbox-secret")
 		out, err := cmd.CombinedOutput()

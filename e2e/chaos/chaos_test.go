@@ -369,7 +369,7 @@ func TestRun(t *testing.T) {
 			t.Fatalf("sluice run: %v\n%s", err, out.String())
 		}
 	}
-	w.final(readRejects(t, filepath.Join(w.dir, "rejects")))
+	w.final(readRejects(t, pipeline+".rejects"))
 }
 
 func write(t *testing.T, path string, text []byte) {

@@ -143,5 +143,17 @@ func (d *Dir) Save(ctx context.Context, pos connector.Position) error {
 	return nil
 }
 
+// Forget removes the position durably: the next run begins at the start, whatever becomes of this one.
+func (d *Dir) Forget() error {
+	err := os.Remove(filepath.Join(d.path, positionFile))
+	if err == nil {
+		err = disk.SyncDir(d.path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return connector.Configf("Check the folder's permissions", "the position in %s cannot be removed: %w", d.path, err)
+	}
+	return nil
+}
+
 // Close frees the lock. The position stays.
 func (d *Dir) Close() error { return d.lock.Close() }

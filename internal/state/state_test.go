@@ -245,3 +245,25 @@ func TestOpenSweeps(t *testing.T) {
 		t.Errorf("got %s, %v", pos, err)
 	}
 }
+
+// Forget removes the position; to forget nothing is no error.
+func TestForget(t *testing.T) {
+	path := t.TempDir()
+	d, err := state.Open(path, "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Forget(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Save(t.Context(), []byte(`{"n":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Forget(); err != nil {
+		t.Fatal(err)
+	}
+	if pos, err := d.Load(); pos != nil || err != nil {
+		t.Errorf("%s, %v", pos, err)
+	}
+}

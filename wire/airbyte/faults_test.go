@@ -63,6 +63,19 @@ func TestGarbageIsPassedOver(t *testing.T) {
 	}
 }
 
+// A message behind a print without a newline is not garbage: to pass it over would lose a row.
+func TestMessageBehindAPrint(t *testing.T) {
+	s := &sink{}
+	code, lines := write(t, destination(s), catalogOf("a"), "print"+goodLines)
+	if code != 1 || len(of(lines, "STATE")) != 0 || len(of(lines, "TRACE")) != 1 {
+		t.Errorf("exit code %d, %q", code, lines)
+	}
+	s = &sink{}
+	if code, lines = write(t, destination(s), catalogOf("a"), "\xef\xbb\xbf"+goodLines); code != 0 || len(s.rows) != 2 {
+		t.Errorf("behind a byte order mark: exit code %d, rows %q, %q", code, s.rows, lines)
+	}
+}
+
 // TestLongLines: 20 MB pass as a record and as a state; beyond the limit the run ends with the line's number.
 func TestLongLines(t *testing.T) {
 	long := strings.Repeat("x", 20_000_000)

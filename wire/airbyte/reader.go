@@ -203,11 +203,17 @@ func (r *reader) makeRoom(ctx context.Context) error {
 
 // take reads one line. It returns the stream whose rows make a batch now, if one is full.
 func (r *reader) take(line []byte) (*stream, error) {
+	if r.src.Line() <= 1 {
+		line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+	}
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 {
 		return nil, nil
 	}
 	if line[0] != '{' {
+		if bytes.Contains(line, []byte(`"RECORD"`)) || bytes.Contains(line, []byte(`"STATE"`)) {
+			return nil, r.broken("is no message, but a message stands in it: something printed into the stream")
+		}
 		r.ignore()
 		return nil, nil
 	}

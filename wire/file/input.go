@@ -35,6 +35,7 @@ type input struct {
 	size    int64        // of a regular file when opened
 	skip    int64        // bytes of text to pass over first
 	read    atomic.Int64 // bytes taken from the file
+	plain   atomic.Bool  // offsets of the text are offsets of the file
 	tail    *tail        // of a file that is followed, else nil
 
 	mu      sync.Mutex // covers what follows: Close comes from another goroutine
@@ -84,7 +85,7 @@ func pathError(path string, err error) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return connector.Configf("Check the path; a relative one starts from the folder the command runs in", "there is no file %s", path)
+		return connector.Configf("Check the path; in a pipeline file a relative one starts at that file's folder", "there is no file %s", path)
 	case errors.Is(err, fs.ErrPermission):
 		return connector.Configf("Give the user that runs this command the right to read it", "no permission to read %s", path)
 	}
@@ -161,6 +162,7 @@ func (in *input) decode() (io.Reader, error) {
 	if in.cfg.Encoding == GB18030 {
 		text = transform.NewReader(text, simplifiedchinese.GB18030.NewDecoder())
 	}
+	in.plain.Store(in.regular && !zipped && in.cfg.Encoding == UTF8)
 	return text, in.pass(text, raw, zipped || in.cfg.Encoding != UTF8, buffered)
 }
 
@@ -266,18 +268,27 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fingerprint is the length and a hash of the file's first bytes.
-func (in *input) fingerprint(n int64) (string, error) {
+// fingerprint is the length and a hash of n bytes of the file, from one on.
+func (in *input) fingerprint(from, n int64) (string, error) {
 	f, ok := in.raw.(io.ReaderAt)
 	if !ok {
 		return "", nil
 	}
-	head := make([]byte, n)
-	if _, err := f.ReadAt(head, 0); err != nil {
-		return "", in.explain(fmt.Errorf("its first %d bytes: %w", n, err))
+	part := make([]byte, n)
+	if _, err := f.ReadAt(part, from); err != nil {
+		return "", in.explain(fmt.Errorf("its bytes %d to %d: %w", from, from+n, err))
 	}
-	sum := sha256.Sum256(head)
+	sum := sha256.Sum256(part)
 	return fmt.Sprintf("%d:%s", n, hex.EncodeToString(sum[:8])), nil
+}
+
+// tailOf is the fingerprint of the last bytes before an offset; "" where offsets do not count the file's own bytes.
+func (in *input) tailOf(offset int64) (string, error) {
+	if !in.plain.Load() {
+		return "", nil
+	}
+	n := min(offset, headSize)
+	return in.fingerprint(offset-n, n)
 }
 
 // position is the JSON of a connector.Position.
@@ -287,6 +298,10 @@ type position struct {
 	Line   int64  `json:"line"`
 	Row    int64  `json:"row"`
 	Head   string `json:"head"`
+	// Tail is the fingerprint of what stands before Offset, Open the length of a last row without a newline: more of it may
+	// come. Both only where offsets count the file's own bytes.
+	Tail string `json:"tail,omitempty"`
+	Open int64  `json:"open,omitempty"`
 }
 
 // check refuses a position that does not belong to this file.
@@ -308,12 +323,30 @@ func (in *input) check(p position) error {
 		return connector.Configf("Put the longer file back, or delete the state to read this one from its start",
 			"%s is shorter than when the last run read it: it holds %d bytes now", in.cfg.Path, in.size)
 	}
-	head, err := in.fingerprint(n)
+	head, err := in.fingerprint(0, n)
 	if err != nil {
 		return err
 	}
 	if head != p.Head {
 		return changed
+	}
+	if p.Tail == "" {
+		return nil
+	}
+	if _, err := fmt.Sscanf(p.Tail, "%d:", &n); err != nil || n < 0 || n > min(headSize, p.Offset) || p.Open < 0 || p.Open > p.Offset {
+		return connector.Configf("Delete the state to read the file from its start", "the state of %s cannot be read", in.cfg.Path)
+	}
+	if in.size < p.Offset {
+		return connector.Configf("Put the longer file back, or delete the state to read this one from its start",
+			"%s is shorter than when the last run read it: that run stopped at byte %d", in.cfg.Path, p.Offset)
+	}
+	tail, err := in.fingerprint(p.Offset-n, n)
+	if err != nil {
+		return err
+	}
+	if tail != p.Tail {
+		return connector.Configf("Delete the state to read the file from its start",
+			"%s is not the file that the last run read: what stands before byte %d, where that run stopped, has changed", in.cfg.Path, p.Offset)
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ type Reader struct {
 
 	base position // where src begins, and what identifies the file
 	row  int64    // rows handed out
+	open int64    // length of the last line where it has no newline
 	end  error    // why no more lines come
 }
 
@@ -72,7 +73,7 @@ func (r *Reader) Open(ctx context.Context, from connector.Position) (err error) 
 	}
 	if r.in.regular && from == nil {
 		r.base.File = filepath.Base(r.cfg.Path)
-		if r.base.Head, err = r.in.fingerprint(min(r.in.size, headSize)); err != nil {
+		if r.base.Head, err = r.in.fingerprint(0, min(r.in.size, headSize)); err != nil {
 			return err
 		}
 	}
@@ -110,6 +111,12 @@ func (r *Reader) resume(ctx context.Context, from connector.Position) error {
 	if err := r.start(ctx, src); err != nil {
 		return err
 	}
+	if r.base.Open > 0 && r.in.size > r.base.Offset {
+		// the last run took an unfinished row for a whole one, and now there is more of it
+		r.base.Offset -= r.base.Open
+		r.base.Row--
+	}
+	r.base.Open, r.base.Tail = 0, ""
 	r.in.skip, r.row = r.base.Offset, r.base.Row
 	return nil
 }
@@ -131,7 +138,7 @@ func (r *Reader) start(ctx context.Context, src *lines.Source) error {
 	}
 	if r.format == JSONL {
 		if line[0] == '[' && (len(line) == 1 || line[1] == '{') || len(line) == 1 && line[0] == '{' {
-			return connector.Configf("Convert it to one object per line: jq -c '.[]? // .'", "%s is one JSON document, not JSON lines", r.cfg.Path)
+			return connector.Configf(`Convert it to one object per line: jq -c 'if type=="array" then .[] else . end'`, "%s is one JSON document, not JSON lines", r.cfg.Path)
 		}
 		src.Unread()
 		r.started = true
@@ -202,6 +209,10 @@ func (r *Reader) step(ctx context.Context) error {
 	}
 	if err != nil {
 		return r.failure(r.src, err)
+	}
+	r.open = 0
+	if r.src.Ended() {
+		r.open = int64(len(line))
 	}
 	if first {
 		line = bytes.TrimPrefix(line, bom)
@@ -285,6 +296,14 @@ func (r *Reader) cut() (connector.Batch, error) {
 	at := position{
 		File: r.base.File, Head: r.base.Head, Row: r.row,
 		Offset: r.base.Offset + r.src.Offset(), Line: r.base.Line + r.src.Line(),
+	}
+	var err error
+	if at.Tail, err = r.in.tailOf(at.Offset); err != nil {
+		rec.Release()
+		return connector.Batch{}, err
+	}
+	if at.Tail != "" {
+		at.Open = r.open
 	}
 	pos, err := json.Marshal(at)
 	if err != nil {

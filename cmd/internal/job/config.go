@@ -89,7 +89,7 @@ type Rejects struct {
 
 // RejectsFields is the table of Rejects.
 var RejectsFields = []connector.Field{
-	{Name: "dir", Type: connector.TypeString, Title: "Folder", Doc: "Where refused rows are kept, one JSON line each with its reason. Without it: a folder `rejects` beside the pipeline file, or the temporary folder in a container."},
+	{Name: "dir", Type: connector.TypeString, Title: "Folder", Doc: "Where refused rows are kept, one JSON line each with its reason. Without it: a folder beside the pipeline file, or under the temporary folder in a container."},
 	{Name: "max", Type: connector.TypeInteger, Title: "Most rejects", Doc: "Stop the run once more rows than this have been refused.", Min: connector.Bound(0)},
-	{Name: "max_ratio", Type: connector.TypeNumber, Title: "Highest share of rejects", Doc: "Stop the run once more than this share of the rows read has been refused (0.05 is five in a hundred). It counts from 1,000 rows on.", Min: connector.Bound(0), Max: connector.Bound(1)},
+	{Name: "max_ratio", Type: connector.TypeNumber, Title: "Highest share of rejects", Doc: "Stop the run once more than this share of the rows read has been refused (0.05 is five in a hundred). It counts from 1,000 rows on; 0 is no limit.", Min: connector.Bound(0), Max: connector.Bound(1)},
 }

@@ -3,6 +3,7 @@ package job
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -147,12 +148,13 @@ func (p *Pipeline) CheckInput(ctx context.Context, t *Target) error {
 	return errors.Join(r.Open(ctx, nil), r.Close())
 }
 
-// RejectsDir is where the run keeps its refused rows.
+// RejectsDir is where the run keeps its refused rows: a folder of this pipeline's own, because a retry sends what lies
+// there into this pipeline's CRM.
 func (p *Pipeline) RejectsDir() string {
 	if p.Rejects.Dir != "" {
 		return p.Resolve(p.Rejects.Dir)
 	}
-	return p.Resolve("rejects")
+	return p.Resolve(filepath.Base(p.Path) + ".rejects")
 }
 
 // StateDir is where the run keeps its position.
@@ -163,9 +165,28 @@ func (p *Pipeline) StateDir() string {
 	return p.Resolve(filepath.Base(p.Path) + ".state")
 }
 
-// Identity tells two pipelines apart that would use one state folder: the input and the CRM account's name.
-func (p *Pipeline) Identity(f *FromFile, t *Target) string {
-	return fmt.Sprintf("file %s as %s into %s", f.Path, f.Stream, t.Vendor.Name)
+// Identity tells two pipelines apart that would use one state folder: the input as the file names it, the CRM, and the
+// account there by the settings that are no secret.
+func (p *Pipeline) Identity(f *FromFile, t *Target) (string, error) {
+	input := f.Path
+	if rel, err := filepath.Rel(filepath.Dir(p.Path), f.Path); err == nil {
+		input = rel
+	}
+	text, err := json.Marshal(t.Config)
+	if err != nil {
+		return "", fmt.Errorf("identity: %w", err)
+	}
+	var settings map[string]any
+	if err := json.Unmarshal(text, &settings); err != nil {
+		return "", fmt.Errorf("identity: %w", err)
+	}
+	id := fmt.Sprintf("file %s as %s into %s", input, f.Stream, t.Vendor.Name)
+	for _, field := range t.Vendor.Fields {
+		if v := settings[field.Name]; !field.Secret && (field.Required || field.Name == "base_url") && v != "" {
+			id += fmt.Sprintf(" %s=%v", field.Name, v)
+		}
+	}
+	return id, nil
 }
 
 // choose finds the vendor that a choice names and decodes its configuration.

@@ -56,6 +56,9 @@ func NewTarget(ctx context.Context, v *connector.Vendor, cfg connector.Config, s
 			return nil, err
 		}
 	}
+	if s.Log.Enabled(ctx, slog.LevelDebug) {
+		t.transport = traced{t.transport, s.Log}
+	}
 	if v.Lookup != nil && !s.Offline {
 		if err := t.probe(ctx, v.Lookup); err != nil {
 			return nil, err
@@ -101,6 +104,23 @@ func (t *Target) Codec(stream string, schema *arrow.Schema) (connector.Codec, er
 // Check makes the vendor's one harmless call and returns nil if the credentials and ids work.
 func (t *Target) Check(ctx context.Context) error { return t.probe(ctx, t.Vendor.Check) }
 
+// Preflight makes the check until it passes or a few tries are over, so that a run against a wrong address or a wrong
+// secret ends at once, and not after the outage limit. A fault that may pass is tried again.
+func (t *Target) Preflight(ctx context.Context) error {
+	for wait := 500 * time.Millisecond; ; wait *= 2 {
+		err := t.Check(ctx)
+		if err == nil || connector.KindOf(err) == connector.KindConfig || wait > 4*time.Second {
+			return err
+		}
+		t.log.Warn("the CRM cannot be reached yet", "error", err.Error(), "again_in", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // probe makes one call that changes nothing.
 func (t *Target) probe(ctx context.Context, of func(connector.Config) (connector.Probe, error)) error {
 	p, err := of(t.Config)
@@ -121,7 +141,7 @@ type Run struct {
 	Limits     RejectLimits
 	Limit      int64 // input rows; 0: all
 	// DryRun, if set, takes each finished request instead of the network.
-	DryRun  func(*connector.Request) error
+	DryRun  func(*connector.Request) error // signed as it would be, its secrets masked
 	Observe func(pipeline.Report)
 }
 
@@ -131,15 +151,16 @@ const window = 16 << 20
 
 // Run moves the reader's rows into the CRM until the input ends or ctx is cancelled, which stops the run in two phases.
 func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats, error) {
+	dry := dryRun{target: t, take: r.DryRun}
 	w := deliver.New(deliver.Config{
-		Codec:             t.Codec,
+		Codec:             dry.codec,
 		Transport:         t.transport,
 		Concurrency:       t.Delivery.Concurrency,
 		RequestsPerSecond: t.Delivery.RequestsPerSecond,
 		Linger:            t.Delivery.Linger.D(),
 		Timeout:           t.Delivery.Timeout.D(),
 		OutageLimit:       t.Delivery.OutageLimit.D(),
-		DryRun:            r.DryRun,
+		DryRun:            dry.request(),
 		Log:               t.log,
 	})
 	ratio := 0.0
@@ -174,9 +195,9 @@ func (t *Target) explainStop(err error) error {
 		return err
 	}
 	return &connector.Error{
-		Kind: connector.KindOf(err), Err: err,
-		What: fmt.Sprintf("%s ended the run with code %s: %s", t.Vendor.Title, code.Code, info.Meaning),
-		Fix:  fmt.Sprintf("Likely cause: %s. %s", info.Cause, info.Fix),
+		Kind: connector.KindOf(err), Err: code,
+		What: fmt.Sprintf("%s ended the run with code %s (%s)", t.Vendor.Title, code.Code, info.Meaning),
+		Fix:  fmt.Sprintf("Likely cause: %s. What to do: %s", info.Cause, info.Fix),
 	}
 }
 
