@@ -192,3 +192,30 @@ func TestFaultsLoseNoRow(t *testing.T) {
 		}
 	}
 }
+
+// Rows whose attachments could not be fetched are sent once more, by themselves, and then rejected.
+func TestAttachmentsAreTriedTwice(t *testing.T) {
+	none := func(int) string { return "" }
+	for _, tc := range []struct {
+		faults string
+		check  func(r result) bool
+	}{
+		{"partial=x1", func(r result) bool { return len(r.rejected) == 0 && r.stats.Rows == 300 && r.stats.Requests == 2 }},
+		{"partial", func(r result) bool {
+			for _, row := range r.rejected {
+				if row.Code != "59" || row.Attempts != 2 || row.Message != "ATTACHMENT_ERROR" {
+					return false
+				}
+			}
+			return len(r.rejected) > 0 && int(r.stats.Rows)+len(r.rejected) == 300 && r.stats.Requests == 2
+		}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+			defer mem.AssertSize(t, 0)
+			if got := send(t, mem, "import", sesandbox.New(sesandbox.Options{}), tc.faults, crowd(mem, 300, none)); !tc.check(got) {
+				t.Errorf("%s: %+v", tc.faults, got)
+			}
+		})
+	}
+}

@@ -21,6 +21,6 @@ var SocialEpoch = connector.Vendor{
 	Check:     newCheck,
 	Pace:      connector.Pace{RequestsPerSecond: 50.0 / 60, Concurrency: 2, Source: "the vendor allows 50 calls per interface and leaves the unit open; a minute is assumed"},
 	Errors:    vendorErrors,
+	// No column is demanded always: default_owner stands in for owner, and either number will do.
 	MatchKeys: []string{"whatsapp", "phone"},
-	Required:  []string{"owner"},
 }

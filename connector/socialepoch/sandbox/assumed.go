@@ -24,6 +24,7 @@ var Assumptions = []Assumption{
 	{"Dates", "birthday is yyyy/MM/dd; extension fields of the type date take yyyy-MM-dd too (24)."},
 	{"Single choice", "The option's name, the text of a JSON list of one, or such a list (26)."},
 	{"Attachments", "Up to ten http addresses joined by commas (58, 59). An address that holds \"oversize\" stands for a file that is too large (60)."},
+	{"Partial failure", "The fault `partial` answers about one good contact in ten with 59, as if its attachments could not be fetched."},
 	{"notFollowSuccessCount", "Always \"\", as in the vendor's examples."},
 }
 

@@ -93,7 +93,7 @@ func (s *Service) commit(c *sandbox.Call, b *batch, tenant int64, store string) 
 			s.totals.Locked++
 		}
 		if code == 0 && partial && c.Rand()%10 == 0 {
-			code, info = codeAttachment, "SAVE_FAILED"
+			code, info = codeAttachment, "ATTACHMENT_ERROR"
 		}
 		if code != 0 {
 			failed = append(failed, failure{phone: phone, code: code, info: info})
