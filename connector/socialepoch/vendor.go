@@ -13,14 +13,14 @@ var SocialEpoch = connector.Vendor{
 	NewConfig: func() connector.Config {
 		return &Config{BaseURL: host, Mode: modeImport, SingleSelect: selectAuto, MaxBytes: defaultBytes}
 	},
-	Fields:    fields(),
-	Modes:     modeList(),
-	Mode:      modeOf,
-	Codec:     newCodec,
-	Preset:    newPreset,
-	Check:     newCheck,
-	Pace:      connector.Pace{RequestsPerSecond: 50.0 / 60, Concurrency: 2, Source: "the vendor allows 50 calls per interface and leaves the unit open; a minute is assumed"},
-	Errors:    vendorErrors,
+	Fields: fields(),
+	Modes:  modeList(),
+	Mode:   modeOf,
+	Codec:  newCodec,
+	Preset: newPreset,
+	Check:  newCheck,
+	Pace:   connector.Pace{RequestsPerSecond: 50.0 / 60, Concurrency: 2, Source: "the vendor allows 50 calls per interface and leaves the unit open; a minute is assumed"},
+	Errors: vendorErrors,
 	// No column is demanded always: default_owner stands in for owner, and either number will do.
 	MatchKeys: []string{"whatsapp", "phone"},
 }
