@@ -28,6 +28,7 @@ func TestLateDefectsAreCaught(t *testing.T) {
 		{"never polls for a verdict", "the run ended", func(w *lateWorld) { w.codec = hidden }},
 		{"never looks a lost reply up", "is called ambiguous and is not", func(w *lateWorld) { w.codec = hidden }},
 		{"repeats blindly", "was imported 2 times", lateCrook(func(c *lateCrooked) { c.limits.Idempotent = true })},
+		{"knows no keys", "of the same person is settled", lateCrook(func(c *lateCrooked) { c.keyless = true })},
 		{"drops the token", "although it was accepted", lateCrook(func(c *lateCrooked) {
 			c.answer = func(o *connector.Outcome) { o.Token = "" }
 		})},
@@ -108,6 +109,8 @@ type lateCrooked struct {
 	answer func(*connector.Outcome)
 	poll   func(code string, o *connector.Outcome) // code is what the vendor answered
 	mix    bool
+	// keyless hides the identifiers of rows.
+	keyless bool
 	// unaskable is the id of a row that AppendPoll refuses.
 	unaskable int64
 
@@ -126,6 +129,13 @@ func lateCrook(bend func(*lateCrooked)) func(*lateWorld) {
 }
 
 func (c *lateCrooked) Limits() connector.Limits { return c.limits }
+
+func (c *lateCrooked) AppendKeys(dst []uint64, rec arrow.Record, row int) []uint64 {
+	if c.keyless {
+		return dst
+	}
+	return c.lateCodec.AppendKeys(dst, rec, row)
+}
 
 func (c *lateCrooked) AppendPoll(req *connector.Request, token string, rec arrow.Record) error {
 	if c.mix && token != "" {

@@ -38,6 +38,7 @@ func aLateWorld(seed uint64) *lateWorld {
 	s.seed, s.faults, s.gone = seed, rnd.Float64()*0.3, rnd.Float64()*0.2
 	s.straight = []float64{0, 0, 0.5, 1}[rnd.IntN(4)]
 	s.slow = time.Duration(1+rnd.IntN(55)) * time.Second
+	s.separate = rnd.IntN(2) == 0
 	s.rows, s.pollRows, s.maxCalls = 1+rnd.IntN(12), 1+rnd.IntN(6), 1+rnd.IntN(4)
 	w := &lateWorld{seed: seed, server: s, dark: rnd.IntN(4) == 0, results: map[int64]string{}}
 	w.conf = Config{Concurrency: s.maxCalls, RequestsPerSecond: []float64{0, 0, 20}[rnd.IntN(3)], MaxAttempts: 60}
@@ -45,6 +46,9 @@ func aLateWorld(seed uint64) *lateWorld {
 	w.rows = make([]contact, 4+rnd.IntN(36))
 	for i := range w.rows {
 		w.rows[i] = contact{ID: int64(i + 1), WA: fmt.Sprint("86", i)}
+		if i > 0 && rnd.IntN(6) == 0 {
+			w.rows[i].WA = w.rows[rnd.IntN(i)].WA
+		}
 		if rnd.Float64() < bad {
 			w.rows[i].Bad = "28"
 		}
@@ -179,6 +183,10 @@ func (w *lateWorld) check() []string {
 			}
 		case code == "" && n != 1, code == "" && c.Bad != "":
 			w.accuse("row %d was called delivered and is not in", c.ID)
+		case code == connector.CodeDuplicate:
+			if n > 0 && len(w.cuts) == 0 || s.separate || !slices.ContainsFunc(w.rows[:i], func(o contact) bool { return o.WA == c.WA }) {
+				w.accuse("row %d is called a duplicate and is not", c.ID)
+			}
 		case code != "" && (code != "not_imported" || c.Bad == ""):
 			w.accuse("row %d was rejected as %q, which is not so", c.ID, code)
 		}
@@ -193,7 +201,7 @@ func TestLateModel(t *testing.T) {
 	for share := range uint64(shares) {
 		t.Run(fmt.Sprint(share), func(t *testing.T) {
 			t.Parallel()
-			for seed := share; seed < 2**cases && !t.Failed(); seed += shares {
+			for seed := share; seed < *cases*5/2 && !t.Failed(); seed += shares {
 				synctest.Test(t, func(t *testing.T) {
 					mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 					defer mem.AssertSize(t, 0)

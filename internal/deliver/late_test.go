@@ -325,3 +325,31 @@ func TestRowsThatCannotBeAskedFor(t *testing.T) {
 		})
 	}
 }
+
+// TestDryRunOfAPoller: nothing is sent, so nothing is looked up and nothing waits.
+func TestDryRunOfAPoller(t *testing.T) {
+	lateBubble(t, func(t *testing.T, r *rig, s *lateServer) {
+		r.conf.LookupFirst = 2
+		n := 0
+		r.conf.DryRun = func(*connector.Request) error { n++; return nil }
+		r.late(s).write(r.some(5))
+		r.settle()
+		want(t, "requests shown", n, 1)
+		want(t, "calls", len(s.calls), 0)
+	})
+}
+
+// TestPendingWithoutPoller is a defect of the codec, and ends the run instead of losing rows.
+func TestPendingWithoutPoller(t *testing.T) {
+	lateBubble(t, func(t *testing.T, r *rig, s *lateServer) {
+		r.conf.Alloc = r.mem
+		r.conf.Codec = func(string, *arrow.Schema) (connector.Codec, error) { return hidden(newLateCodec(s)), nil }
+		r.writer = New(r.conf)
+		if err := r.writer.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		o := r.write(r.some(2))
+		r.settle()
+		want(t, "kind", connector.KindOf(o.err), connector.KindInternal)
+	})
+}

@@ -42,6 +42,8 @@ type lateServer struct {
 	heard    map[int64]string      // the last answer about the row that arrived in this run, but for look-ups
 	lost     map[int64]bool        // an answer to a request with the row did not arrive
 	waits    map[string]time.Time  // token: no poll before
+	last     map[string]int64      // person: the row sent last
+	separate bool                  // several rows may be of one person
 	wrong    []string
 }
 
@@ -62,7 +64,7 @@ type lateReply struct {
 func newLateServer() *lateServer {
 	return &lateServer{
 		calls: map[string]int{}, inFlight: map[string]int{}, jobs: map[string]*job{}, in: map[int64][]time.Time{},
-		heard: map[int64]string{}, lost: map[int64]bool{}, waits: map[string]time.Time{}, rows: 100, pollRows: 100,
+		heard: map[int64]string{}, lost: map[int64]bool{}, waits: map[string]time.Time{}, last: map[string]int64{}, rows: 100, pollRows: 100,
 	}
 }
 
@@ -198,7 +200,11 @@ func (s *lateServer) imports(rows []contact, now time.Time, rnd *rand.Rand) late
 	}
 	for i := range rows {
 		id := rows[i].ID
-		if s.heard[id] == "accepted" || s.heard[id] == "pending" || s.heard[id] == "step" {
+		if before := s.last[rows[i].WA]; before != id && s.undecided(before) {
+			s.accuse("row %d is sent before row %d of the same person is settled", id, before)
+		}
+		s.last[rows[i].WA] = id
+		if s.undecided(id) {
 			s.accuse("row %d is sent again, although it was accepted and nobody said that it is gone", id)
 		}
 		if rows[i].Bad == "" && !j.gone {
@@ -211,6 +217,11 @@ func (s *lateServer) imports(rows []contact, now time.Time, rnd *rand.Rand) late
 	token := fmt.Sprint("t", s.calls["/import"])
 	s.jobs[token] = j
 	return lateReply{Code: "accepted", Token: token}
+}
+
+// undecided tells whether the last answer about the row was that the verdict comes later.
+func (s *lateServer) undecided(id int64) bool {
+	return s.heard[id] == "accepted" || s.heard[id] == "pending" || s.heard[id] == "step"
 }
 
 func (s *lateServer) lookUp(rows []contact, now time.Time) lateReply {
@@ -243,8 +254,11 @@ type lateCodec struct {
 }
 
 func newLateCodec(s *lateServer) *lateCodec {
-	return &lateCodec{testCodec{endpoint: "import", limits: connector.Limits{
-		Rows: s.rows, PollRows: s.pollRows, Splittable: true, Duplicates: connector.DuplicatesReject}}}
+	l := connector.Limits{Rows: s.rows, PollRows: s.pollRows, Splittable: true, Duplicates: connector.DuplicatesReject}
+	if s.separate {
+		l.Duplicates = connector.DuplicatesSeparate
+	}
+	return &lateCodec{testCodec{endpoint: "import", limits: l}}
 }
 
 func (c *lateCodec) AppendRequest(req *connector.Request, rec arrow.Record) error {
