@@ -11,7 +11,10 @@
 //
 //	id:<unique_id>  identification/{unique_id}: nothing yet, or an address (or at once the numbers)
 //	url:<address>   the address: the numbers that were imported; those that were sent and are not among them failed
-//	page:<n>        the numbers of the task, page by page; "" is the first page
+//	page:<n>        the numbers of the task, 1,000 a page where the vendor gives so many; "" is the first page
+//
+// A task of more numbers than a page holds can show what is there, not what is missing: rows that are found on no page
+// end as ambiguous and are left to a person.
 //
 // The address comes out of data and is called only where it is of the host in base_url.
 package outcall

@@ -21,7 +21,7 @@ const (
 )
 
 // pageSize is how many numbers of the task are asked for at once; the vendor may give fewer.
-const pageSize = 200
+const pageSize = 1000
 
 // AppendPoll asks for the next step of an import, or, where the reply was lost, for a page of the task's numbers.
 func (c *codec) AppendPoll(req *connector.Request, token string, _ arrow.Record) error {
@@ -205,8 +205,10 @@ func (c *codec) byNumbers(numbers []json.RawMessage, rec arrow.Record) (connecto
 	return o, nil
 }
 
-// byPage reads a page of the task's numbers after a lost reply. Numbers on it are there; what was on no page by the last
-// is known not to be there. Where numbers get suffixes, one that is there may be of an earlier request.
+// byPage reads a page of the task's numbers after a lost reply. Numbers on it are there. What is not on the only page is
+// known not to be there; this counts once several look-ups have said so, since an accepted import may not be in yet. A
+// walk over several pages follows tokens, and what ends one counts at once: it proves nothing, so that such rows are
+// looked up anew and at last left to a person. Where numbers get suffixes, one that is there may be of an earlier request.
 func (c *codec) byPage(a pollAnswer, rec arrow.Record) (connector.Outcome, error) {
 	current, ok := flexInt(a.Meta.Current)
 	last, ok2 := flexInt(a.Meta.Last)
@@ -229,8 +231,12 @@ func (c *codec) byPage(a pollAnswer, rec arrow.Record) (connector.Outcome, error
 		there[c.listed(number)] = true
 	}
 	o := connector.Outcome{Verdict: connector.VerdictRetry, Message: "the number is not in the task"}
-	if current < last {
+	switch {
+	case current < last:
 		o = connector.Outcome{Verdict: connector.VerdictPending, Token: tokenPage + strconv.FormatInt(current+1, 10)}
+	case last > 1:
+		o.Verdict, o.Code = connector.VerdictAmbiguous, connector.CodeAmbiguous
+		o.Message = "the number was on none of the pages of the task, which may have grown meanwhile"
 	}
 	for row := range int(rec.NumRows()) {
 		if !there[c.sent(rec, row)] {

@@ -16,8 +16,8 @@ func TestPollRequests(t *testing.T) {
 		{"", "id:f2c7", user + "/identification/f2c7"},
 		{testTask, "id:f2c7", user + "/identification/f2c7?sub_user_id=" + testTask},
 		{"", "url:" + keyURL, keyURL},
-		{"", "", user + "/task/" + testTask + "/number?page=1&per_page=200"},
-		{testTask, "page:3", user + "/task/" + testTask + "/number?page=3&per_page=200&sub_user_id=" + testTask},
+		{"", "", user + "/task/" + testTask + "/number?page=1&per_page=1000"},
+		{testTask, "page:3", user + "/task/" + testTask + "/number?page=3&per_page=1000&sub_user_id=" + testTask},
 		{"", "page:0", "internal"}, {"", "page:x", "internal"}, {"", "id:", "internal"}, {"", "id:../x", "internal"}, {"", "what", "internal"},
 	} {
 		c := mustCodec(t, goodConfig(func(c *Config) { c.SubUserID = tc.sub }))
@@ -103,8 +103,9 @@ func TestPollAnswers(t *testing.T) {
 		{false, 200, `{"numbers":[null]}`, "unreadable"}, {false, 200, `{"numbers":[{}]}`, "unreadable"}, {false, 200, `{"numbers":"x"}`, "unreadable"},
 		// The numbers of the task, after a lost reply.
 		{false, 200, page("1", "3", one), "pending token=page:2 [1 delivered ]"}, {false, 200, page(`"2"`, `"3"`, `[]`), "pending token=page:3"},
-		{false, 200, page("3", "3", one), "retry [1 delivered ]"}, {false, 200, page("4", "3", `[]`), "retry"},
-		{true, 200, page("3", "3", `[{"phone":"13012121212_ab12"}]`), "retry [1 ambiguous ambiguous]"},
+		{false, 200, page("1", "1", one), "retry [1 delivered ]"}, {false, 200, page("1", "0", `[]`), "retry"},
+		{false, 200, page("3", "3", one), "ambiguous ambiguous [1 delivered ]"}, {false, 200, page("4", "3", `[]`), "ambiguous ambiguous"},
+		{true, 200, page("1", "1", `[{"phone":"13012121212_ab12"}]`), "retry [1 ambiguous ambiguous]"},
 		{false, 200, page("1", "null", one), "unreadable"}, {false, 200, page("1", "1", `{}`), "unreadable"}, {false, 200, page("1", "1", `[{"name":"x"}]`), "unreadable"},
 		{false, 200, page("-1", "1", one), "unreadable"},
 		// Noise.

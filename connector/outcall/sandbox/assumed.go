@@ -21,7 +21,7 @@ var Assumptions = []Assumption{
 	{"Import", "A fixed time after the request, in the order of acceptance."},
 	{"identification", "The callback's payload as data; an empty list until the import is done."},
 	{"download-number", "On the host by which the sandbox was called, https unless that is an address of a machine or localhost. Its key is enough, no token is asked for."},
-	{"Pages", "At most 100 entries, 15 unless asked for otherwise. A page behind the last is empty."},
+	{"Pages", "At most 1,000 entries, 15 unless asked for otherwise. A page behind the last is empty."},
 	{"Starting a task", "By the counterpart of the documented stop call. Only tasks of version 2.0 refuse numbers while they run."},
 	{"Callbacks", "Not sent; an import is asked for."},
 }

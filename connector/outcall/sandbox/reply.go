@@ -80,4 +80,4 @@ func pageOf[T any](c *sandbox.Call, all []T) (list []T, m *meta, ok bool) {
 }
 
 // maxPage is the largest page that is given.
-const maxPage = 100
+const maxPage = 1000

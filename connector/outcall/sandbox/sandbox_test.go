@@ -237,7 +237,7 @@ func TestReads(t *testing.T) {
 		query              string
 		current, last, per int
 		entries            int
-	}{{"page=1", 1, 17, 15, 15}, {"page=3&per_page=200", 3, 3, 100, 50}, {"page=4&per_page=100", 4, 3, 100, 0}} {
+	}{{"page=1", 1, 17, 15, 15}, {"page=3&per_page=100", 3, 3, 100, 50}, {"page=1&per_page=240", 1, 2, 240, 240}, {"page=4&per_page=100", 4, 3, 100, 0}} {
 		for _, path := range []string{taskPath + "/number", userPath + "/get_customer"} {
 			a := w.do("GET", path+"?"+tc.query, "")
 			var list []map[string]any
