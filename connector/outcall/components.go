@@ -1,8 +1,11 @@
 package outcall
 
 import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/go-faster/jx"
 
 	"github.com/sluicehq/sluice/internal/rows"
 )
@@ -49,47 +52,41 @@ func (c *codec) appendComponents(b []byte, rec arrow.Record, row int) (_ []byte,
 	return b, fault
 }
 
-// eachComponent calls f for the members of an object until it finds a fault.
+// eachComponent calls f for the members of an object, in their order, until it finds a fault.
 func eachComponent(object string, f func(id, value string) string) (fault string) {
-	d := jx.DecodeStr(object)
-	if d.Next() != jx.Object {
-		return "components is not an object of ids and values"
+	const broken = "components is not an object of ids and values"
+	d := json.NewDecoder(strings.NewReader(object))
+	d.UseNumber() // every digit
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return broken
 	}
-	err := d.Obj(func(d *jx.Decoder, id string) error {
-		value, ok, err := scalar(d)
-		if err != nil || fault != "" {
-			return err
+	for d.More() {
+		name, err := d.Token()
+		id, ok := name.(string)
+		if err != nil || !ok {
+			return broken
 		}
-		if !ok {
-			fault = "component " + glance(id) + " is a list or an object; the CRM takes text"
-			return nil
+		value, err := d.Token()
+		if err != nil {
+			return broken
 		}
-		fault = f(id, value)
-		return nil
-	})
-	if err != nil {
-		return "components is not a JSON object"
+		text := ""
+		switch v := value.(type) {
+		case string:
+			text = v
+		case json.Number:
+			text = v.String()
+		case bool:
+			text = strconv.FormatBool(v)
+		case json.Delim:
+			return "component " + glance(id) + " is a list or an object; the CRM takes text"
+		}
+		if fault := f(id, text); fault != "" {
+			return fault
+		}
 	}
-	return fault
-}
-
-// scalar reads a value as text, a number with every digit; ok is false for a list or an object.
-func scalar(d *jx.Decoder) (text string, ok bool, err error) {
-	switch d.Next() {
-	case jx.String:
-		text, err = d.Str()
-		return text, true, err
-	case jx.Number:
-		n, err := d.Num()
-		return n.String(), true, err
-	case jx.Bool:
-		v, err := d.Bool()
-		if v {
-			return "true", true, err
-		}
-		return "false", true, err
-	case jx.Null:
-		return "", true, d.Null()
+	if _, err := d.Token(); err != nil {
+		return broken
 	}
-	return "", false, d.Skip()
+	return ""
 }
