@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	nxsandbox "github.com/sluicehq/sluice/connector/nx/sandbox"
+	sesandbox "github.com/sluicehq/sluice/connector/socialepoch/sandbox"
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
 // Services returns a fresh sandbox of every vendor.
 func Services() []sandbox.Service {
-	return []sandbox.Service{nxsandbox.New(nxsandbox.Options{})}
+	return []sandbox.Service{nxsandbox.New(nxsandbox.Options{}), sesandbox.New(sesandbox.Options{})}
 }
 
 // Account is one that a sandbox knows from the start: the configuration that reaches it.
@@ -32,7 +33,8 @@ func Accounts() []Account {
 		{"access_key", nxsandbox.AccessKey}, {"access_secret", nxsandbox.AccessSecret},
 		{"tenant_id", nxsandbox.TenantID}, {"app_key", nxsandbox.AppKey},
 	}
-	return []Account{{"nxlink", nx}, {"nxcloud", nx}}
+	se := []Setting{{"tenant_id", sesandbox.TenantID}, {"api_key", sesandbox.APIKey}, {"default_owner", sesandbox.Agent}}
+	return []Account{{"nxlink", nx}, {"nxcloud", nx}, {"socialepoch", se}}
 }
 
 // YAML writes the account's settings as the lines of a pipeline file, each behind indent.

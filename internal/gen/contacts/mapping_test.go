@@ -24,13 +24,21 @@ import (
 	"github.com/sluicehq/sluice/transforms"
 )
 
-// TestTruthHoldsUnderTheMapping takes the file through reader's builder, mapping and dialect of every vendor: each row
+// damagedFor are the vendors whose rules the damage was made for. Others take some of these rows, such as long addresses,
+// or demand what the file does not have.
+var damagedFor = []string{"nxlink", "nxcloud"}
+
+// TestTruthHoldsUnderTheMapping takes the file through reader's builder, mapping and dialect of these vendors: each row
 // ends as its truth says.
 func TestTruthHoldsUnderTheMapping(t *testing.T) {
 	files := generated()
 	truths := readTruth(t, files["contacts.truth.jsonl"])
 	lines := strings.Split(strings.TrimSuffix(string(files["contacts.jsonl"]), "\n"), "\n")
-	for _, v := range all.Vendors {
+	for _, name := range damagedFor {
+		v, ok := all.Lookup(name)
+		if !ok {
+			t.Fatalf("no vendor %s", name)
+		}
 		t.Run(v.Name, func(t *testing.T) {
 			mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 			defer mem.AssertSize(t, 0)
