@@ -353,3 +353,22 @@ func TestPendingWithoutPoller(t *testing.T) {
 		want(t, "kind", connector.KindOf(o.err), connector.KindInternal)
 	})
 }
+
+// TestAWaitIsTheRowsOwn: a vendor that says when to ask for a verdict stops neither requests nor polls of other rows.
+func TestAWaitIsTheRowsOwn(t *testing.T) {
+	for path, body := range map[string]string{"/import": `{"Code":"accepted","Token":"t1","Wait":100000000000}`, "/poll": `{"Code":"pending","Wait":100000000000}`} {
+		lateBubble(t, func(t *testing.T, r *rig, s *lateServer) {
+			s.plan = on(path, 1, scripted{status: 200, body: body})
+			began := time.Now()
+			slow := r.late(s).write(r.some(3))
+			r.pass(3 * time.Second)
+			other := r.write(r.some(3))
+			r.pass(10 * time.Second)
+			want(t, "other rows are done", other.done.Load(), true)
+			r.settle()
+			if d := slow.at.Sub(began); d < 100*time.Second || d > 110*time.Second {
+				t.Errorf("%s: the rows waited %s, the vendor asked for 100 s", path, d)
+			}
+		})
+	}
+}
