@@ -2,6 +2,7 @@ package outcall
 
 import (
 	"fmt"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -58,7 +59,7 @@ func allDigits(s string) bool {
 // glance is the beginning of a value, for messages.
 func glance(s string) string {
 	if len(s) > 40 {
-		return s[:40] + "…"
+		return strings.ToValidUTF8(s[:40], "") + "…" // the cut may go through a character
 	}
 	return s
 }
