@@ -4,11 +4,12 @@ package all
 import (
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/connector/nx"
+	"github.com/sluicehq/sluice/connector/outcall"
 	"github.com/sluicehq/sluice/connector/socialepoch"
 )
 
 // Vendors is every vendor, in the order in which people are shown them.
-var Vendors = []connector.Vendor{nx.NXLink, nx.NXCloud, socialepoch.SocialEpoch}
+var Vendors = []connector.Vendor{nx.NXLink, nx.NXCloud, socialepoch.SocialEpoch, outcall.Vendor}
 
 // Lookup finds a vendor by its name.
 func Lookup(name string) (connector.Vendor, bool) {

@@ -160,6 +160,7 @@ func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats
 		Linger:            t.Delivery.Linger.D(),
 		Timeout:           t.Delivery.Timeout.D(),
 		OutageLimit:       t.Delivery.OutageLimit.D(),
+		LookupFirst:       lookupFirst(r.From),
 		DryRun:            dry.request(),
 		Log:               t.log,
 	})
@@ -182,6 +183,17 @@ func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats
 		Observe:        r.Observe,
 	})
 	return report, w.Stats(), t.explainStop(err)
+}
+
+// resumedRows is how many rows of a resumed run may have been under way when the last one ended. Where a repeat does harm
+// they are looked up before they are sent.
+const resumedRows = 2000
+
+func lookupFirst(from connector.Position) int {
+	if from == nil {
+		return 0
+	}
+	return resumedRows
 }
 
 // explainStop adds what the vendor's table of codes says to an error that the vendor's answer caused.

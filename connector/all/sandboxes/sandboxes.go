@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	nxsandbox "github.com/sluicehq/sluice/connector/nx/sandbox"
+	ocsandbox "github.com/sluicehq/sluice/connector/outcall/sandbox"
 	sesandbox "github.com/sluicehq/sluice/connector/socialepoch/sandbox"
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
 // Services returns a fresh sandbox of every vendor.
 func Services() []sandbox.Service {
-	return []sandbox.Service{nxsandbox.New(nxsandbox.Options{}), sesandbox.New(sesandbox.Options{})}
+	return []sandbox.Service{nxsandbox.New(nxsandbox.Options{}), sesandbox.New(sesandbox.Options{}), ocsandbox.New(ocsandbox.Options{})}
 }
 
 // Account is one that a sandbox knows from the start: the configuration that reaches it.
@@ -34,7 +35,8 @@ func Accounts() []Account {
 		{"tenant_id", nxsandbox.TenantID}, {"app_key", nxsandbox.AppKey},
 	}
 	se := []Setting{{"tenant_id", sesandbox.TenantID}, {"api_key", sesandbox.APIKey}, {"default_owner", sesandbox.Agent}}
-	return []Account{{"nxlink", nx}, {"nxcloud", nx}, {"socialepoch", se}}
+	oc := []Setting{{"token", ocsandbox.Token}, {"user_id", ocsandbox.UserID}, {"task_id", ocsandbox.TaskID}}
+	return []Account{{"nxlink", nx}, {"nxcloud", nx}, {"socialepoch", se}, {"outcall", oc}}
 }
 
 // YAML writes the account's settings as the lines of a pipeline file, each behind indent.
