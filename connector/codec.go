@@ -33,8 +33,16 @@ type Signer interface {
 type Poller interface {
 	// AppendPoll asks for the outcome of an earlier request. token "" means that the reply was lost: look these rows up.
 	AppendPoll(req *Request, token string, rows arrow.Record) error
-	// ParsePoll reads the answer. Retry: the rows are known not to be there; a new Token: take the next step at once.
-	ParsePoll(resp *Response, rows arrow.Record) (Outcome, error)
+	// ParsePoll reads the answer to a poll for token. Retry: the rows are known not to be there; a new Token: take the
+	// next step at once.
+	ParsePoll(resp *Response, token string, rows arrow.Record) (Outcome, error)
+}
+
+// Grouper is what the Codec of a Mode with Whole implements: one call replaces all that the CRM holds of a group.
+type Grouper interface {
+	// AppendGroup appends what names the row's group to people, such as the agent who owns the pool. Rows whose names
+	// are equal belong to one group. Nothing appended: the row has no group and AppendRequest refuses it.
+	AppendGroup(dst []byte, rows arrow.Record, row int) []byte
 }
 
 // Limits are the vendor's published limits of one request and the nature of the call.
@@ -45,7 +53,7 @@ type Limits struct {
 	Timeout    time.Duration // per call; 0: 30 s
 	SplitAfter time.Duration // wait before the halves of a bisected request are sent
 	Idempotent bool          // a repeated call leaves the same state
-	Splittable bool          // rows of one request may be sent in several
+	Splittable bool          // rows of one request may be sent in several; if not, one Batch is one request, never cut or joined
 	Duplicates Duplicates
 }
 

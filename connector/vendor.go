@@ -40,7 +40,12 @@ type Vendor struct {
 }
 
 // Mode is one way to write.
-type Mode struct{ Name, Title, Doc string }
+type Mode struct {
+	Name, Title, Doc string
+	// Whole: a call replaces all that the CRM holds of its rows' group, see Grouper. It takes complete input only: all of
+	// it is read before the first call.
+	Whole bool
+}
 
 // Pace is how fast and how wide to call by default.
 type Pace struct {

@@ -114,7 +114,7 @@ type pollAnswer struct {
 }
 
 // ParsePoll reads the answer to a poll. Pending without a token means: ask again later.
-func (c *codec) ParsePoll(resp *connector.Response, rec arrow.Record) (connector.Outcome, error) {
+func (c *codec) ParsePoll(resp *connector.Response, _ string, rec arrow.Record) (connector.Outcome, error) {
 	body := c.clean(resp.Body)
 	r, enveloped := readReply(body)
 	if o, settled := c.pollRefused(resp, r, enveloped, body); settled {

@@ -113,7 +113,7 @@ func TestPollAnswers(t *testing.T) {
 		{false, 204, "", "unreadable"},
 	} {
 		c := mustCodec(t, goodConfig(func(c *Config) { c.NumberAddSuffix = tc.suffix }))
-		o, err := c.ParsePoll(respond(tc.status, tc.body), phones(t, "13012121211", "13012121212", "8613012121213"))
+		o, err := c.ParsePoll(respond(tc.status, tc.body), "", phones(t, "13012121211", "13012121212", "8613012121213"))
 		if got := what(o, err); got != tc.want {
 			t.Errorf("suffix %v, %d %s: %s, want %s", tc.suffix, tc.status, tc.body, got, tc.want)
 		}
@@ -133,7 +133,7 @@ func FuzzAnswers(f *testing.F) {
 		rec := phones(t, "13012121211", "13012121212")
 		for _, parse := range []func() (connector.Outcome, error){
 			func() (connector.Outcome, error) { return c.ParseResponse(respond(status, body), rec) },
-			func() (connector.Outcome, error) { return c.ParsePoll(respond(status, body), rec) },
+			func() (connector.Outcome, error) { return c.ParsePoll(respond(status, body), "", rec) },
 		} {
 			o, err := parse()
 			if err != nil {

@@ -189,7 +189,7 @@ func (tr *trip) poll(c connector.Codec, token string, part arrow.Record) connect
 	if err := c.(connector.Poller).AppendPoll(req, token, part); err != nil {
 		tr.t.Fatal(err)
 	}
-	o, err := c.(connector.Poller).ParsePoll(tr.call(c, req, ""), part)
+	o, err := c.(connector.Poller).ParsePoll(tr.call(c, req, ""), "", part)
 	if err != nil {
 		tr.t.Fatalf("token %q: %v", token, err)
 	}

@@ -133,7 +133,10 @@ func (w *Writer) perform(c *call) (reading, bool) {
 		return reading{}, false // broken off: nobody waits for a verdict
 	}
 	if c.ask != nil {
-		return read(l.poller.ParsePoll, true, c.req.URL, &resp, f, c.rec, time.Now()), true
+		parse := func(resp *connector.Response, rec arrow.Record) (connector.Outcome, error) {
+			return l.poller.ParsePoll(resp, c.ask.token, rec)
+		}
+		return read(parse, true, c.req.URL, &resp, f, c.rec, time.Now()), true
 	}
 	return read(l.codec.ParseResponse, l.limits.Idempotent, c.req.URL, &resp, f, c.rec, time.Now()), true
 }

@@ -158,8 +158,8 @@ func (c *lateCrooked) ParseResponse(resp *connector.Response, rec arrow.Record) 
 	return o, err
 }
 
-func (c *lateCrooked) ParsePoll(resp *connector.Response, rec arrow.Record) (connector.Outcome, error) {
-	o, err := c.lateCodec.ParsePoll(resp, rec)
+func (c *lateCrooked) ParsePoll(resp *connector.Response, token string, rec arrow.Record) (connector.Outcome, error) {
+	o, err := c.lateCodec.ParsePoll(resp, token, rec)
 	if c.poll != nil && err == nil {
 		var r lateReply
 		_ = json.Unmarshal(resp.Body, &r)

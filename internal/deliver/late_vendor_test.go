@@ -284,10 +284,10 @@ func (c *lateCodec) AppendPoll(req *connector.Request, token string, rec arrow.R
 }
 
 func (c *lateCodec) ParseResponse(resp *connector.Response, rec arrow.Record) (connector.Outcome, error) {
-	return c.ParsePoll(resp, rec)
+	return c.ParsePoll(resp, "", rec)
 }
 
-func (c *lateCodec) ParsePoll(resp *connector.Response, rec arrow.Record) (connector.Outcome, error) {
+func (c *lateCodec) ParsePoll(resp *connector.Response, _ string, rec arrow.Record) (connector.Outcome, error) {
 	var r lateReply
 	if err := json.Unmarshal(resp.Body, &r); err != nil {
 		return connector.Outcome{}, err
