@@ -37,6 +37,9 @@ type Vendor struct {
 	// MatchKeys lists the canonical columns by which the vendor finds an existing record, the first found wins; Required
 	// the canonical columns without which it takes no row.
 	MatchKeys, Required []string
+
+	// Source is the way back: webhooks and queries; nil: the vendor gives nothing back.
+	Source *Source
 }
 
 // Mode is one way to write.

@@ -1,0 +1,167 @@
+package connector
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// Source is what a vendor gives back, as streams of rows: webhooks that it sends and queries that it answers. Like
+// Vendor it is a value, and all its functions are pure.
+type Source struct {
+	// NewConfig returns a pointer to a Config filled with defaults: one account to hear from and to query. Fields is the
+	// table of the same struct.
+	NewConfig func() Config
+	Fields    []Field
+	Streams   []Stream
+	Webhooks  []Webhook
+	// Puller makes the query behind a stream; nil, or a nil Puller: the stream comes from webhooks alone, or this
+	// configuration has no account to ask.
+	Puller func(cfg Config, stream string) (Puller, error)
+	// Preset returns the inverse dialect of what Puller yields as a transforms document (YAML): vendor column → canonical
+	// column, a stream for each that has a query; nil: the rows are canonical as they come.
+	Preset func(cfg Config) ([]byte, error)
+	// Check makes a call that changes nothing and tells whether queries will be answered; nil, or a nil Probe: there is
+	// nothing to ask.
+	Check func(cfg Config) (Probe, error)
+}
+
+// Stream describes rows that a vendor gives.
+type Stream struct {
+	Name, Title, Doc string
+	Columns          []StreamColumn
+	Key              []string // columns that name a row, never null
+	Cursor           string   // column that grows from row to row; "": the stream is read whole each time
+}
+
+// StreamColumn is a column of a Stream.
+type StreamColumn struct {
+	Name string
+	Type ColumnType
+	Doc  string
+}
+
+// ColumnType says what values a column holds.
+type ColumnType uint8
+
+const (
+	ColumnText    ColumnType = iota
+	ColumnInteger            // 64 bits
+	ColumnBoolean
+	ColumnTimestamp // RFC 3339 with zone, as text
+	ColumnDate      // 2006-01-31, as text
+	ColumnTexts     // list of texts
+	ColumnJSON      // any JSON value, raw
+)
+
+// Schema returns the Arrow schema of the stream's rows.
+func (s *Stream) Schema() *arrow.Schema {
+	fields := make([]arrow.Field, len(s.Columns))
+	for i, c := range s.Columns {
+		f := arrow.Field{Name: c.Name, Type: arrow.BinaryTypes.String, Nullable: true}
+		switch c.Type {
+		case ColumnInteger:
+			f.Type = arrow.PrimitiveTypes.Int64
+		case ColumnBoolean:
+			f.Type = arrow.FixedWidthTypes.Boolean
+		case ColumnTexts:
+			f.Type = arrow.ListOf(arrow.BinaryTypes.String)
+		case ColumnJSON:
+			f = JSONField(c.Name)
+		}
+		fields[i] = f
+	}
+	return arrow.NewSchema(fields, nil)
+}
+
+// Columns that every row of a webhook stream begins with.
+var EventColumns = []StreamColumn{
+	{Name: "event_id", Type: ColumnText, Doc: "the vendor's id of the event, or a hash of the item where it gives none"},
+	{Name: "seq", Type: ColumnInteger, Doc: "grows with each event, in the order in which they were stored"},
+	{Name: "received_at", Type: ColumnTimestamp, Doc: "when the request arrived"},
+	{Name: "occurred_at", Type: ColumnTimestamp, Doc: "when it happened, by the vendor's clock; absent where the vendor does not say"},
+	{Name: "vendor", Type: ColumnText, Doc: "the CRM"},
+	{Name: "tenant_id", Type: ColumnText, Doc: "the account at the CRM, from the part of the request that is authenticated"},
+}
+
+// StreamRawEvents is the stream of every accepted webhook, verbatim. It is made by the shared code, for every vendor.
+const StreamRawEvents = "raw_events"
+
+// Webhook is one kind of request that a vendor sends.
+type Webhook struct {
+	Name       string // snake_case; part of the endpoint's address
+	Title, Doc string
+	Streams    []string // that it feeds, beside StreamRawEvents
+	// Hook binds it to an account.
+	Hook func(cfg Config) (Hook, error)
+}
+
+// Refusals of Hook.Verify.
+var (
+	ErrForged = errors.New("the request is not signed by a secret of this account")
+	ErrStale  = errors.New("the request was signed too long ago, or in the future")
+)
+
+// Hook verifies, splits, decodes and answers the requests of one Webhook and account. It is pure and safe for
+// concurrent use.
+type Hook interface {
+	// Verify tells whether req was made, about now, by someone who knows one of the account's secrets. It reads the exact
+	// bytes received, compares in constant time, and tries every secret. ErrForged and ErrStale (wrapped) are its refusals.
+	Verify(req *Request, now time.Time) (Ticket, error)
+	// Split finds the items of a body and the key by which a repeated item is known. It looks no deeper than it has to. An
+	// error means that the body cannot be split: it is stored all the same, as one item.
+	Split(body []byte) ([]Item, error)
+	// Decode appends the rows of every stream that the request feeds, items that were seen before left out. Items it
+	// cannot read become rows too, with what is known of them and the item in "raw"; an error means that the body holds no items.
+	Decode(in *Received, out Rows) error
+	// Reply is the answer that the vendor wants. err nil: stored. ErrForged and ErrStale refuse the request for good; any
+	// other error asks the vendor to send it again.
+	Reply(err error) Response
+}
+
+// Ticket is what a signature proves. Where it does not cover the body, the same one with another body is suspicious.
+type Ticket struct {
+	Tenant  string
+	Signed  time.Time // by the vendor's clock
+	Token   string    // what was verified; kept as a hash only
+	HasBody bool      // the signature covers the body
+}
+
+// Item is one event of a webhook request.
+type Item struct {
+	// Key names the event across deliveries; "": the hash of Bytes names it.
+	Key   string
+	Bytes []byte // part of the body
+}
+
+// Received is a webhook request as it was stored.
+type Received struct {
+	Seq    int64 // of the request; an item's is Seq<<16 + its index
+	At     time.Time
+	Tenant string
+	Header http.Header
+	Body   []byte
+	// Seen tells whether an item was stored before, with an earlier request.
+	Seen func(item int) bool
+}
+
+// ItemSeq is the sequence number of an item.
+func (r *Received) ItemSeq(item int) int64 { return r.Seq<<16 + int64(item) }
+
+// Puller is a query as a stream. It is pure and safe for concurrent use. One that implements Signer is signed.
+type Puller interface {
+	// AppendQuery asks for the page at from; nil: the first. The position is one that ParsePage gave.
+	AppendQuery(req *Request, from Position) error
+	// ParsePage appends the rows of the page that was asked for at from. Verdicts of the Outcome: Delivered, the rows are
+	// in; Retry, ask again; Rejected, the query cannot be answered and the stream ends with Code and Message. An error
+	// means that the answer cannot be read.
+	ParsePage(resp *Response, from Position, out Rows) (Page, Outcome, error)
+}
+
+// Page is what a Puller read.
+type Page struct {
+	Next Position // where the next page begins; where More is false: where a later run begins, nil: at the first page again
+	More bool
+}
