@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Kind says what an error asks of the reader of the message. What befalls one row is a Verdict, not an error.
@@ -50,6 +52,14 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Configf makes a Config error: what happened (may hold verbs for args) and the fix.
 func Configf(fix, what string, args ...any) error { return newError(KindConfig, fix, what, args) }
+
+// OneOf makes a Config error unless got, the value of a field, is one of those wanted.
+func OneOf(field, got string, want ...string) error {
+	if slices.Contains(want, got) {
+		return nil
+	}
+	return Configf("Use one of "+strings.Join(want, ", "), "%s is %q", field, got)
+}
 
 // Transientf makes a Transient error.
 func Transientf(fix, what string, args ...any) error { return newError(KindTransient, fix, what, args) }

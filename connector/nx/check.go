@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
 // probe is one signed call that changes nothing.
@@ -98,29 +99,18 @@ func blame(code string) string {
 		return "a signed header did not arrive"
 	case strconv.Itoa(codeParameter):
 		return "tenant_id or app_key was refused"
-	case codeHTTPPath:
+	case restapi.CodePath:
 		return "base_url does not serve this interface"
-	case codeHTTPServer, codeHTTPBusy, strconv.Itoa(codeFailed):
+	case restapi.CodeServer, restapi.CodeBusy, strconv.Itoa(codeFailed):
 		return "the vendor cannot answer now"
 	}
 	return "the vendor refused the check"
 }
 
 func remedy(code string) string {
-	for _, e := range vendorErrors {
-		if e.Code == code && e.Class != connector.ClassRows {
-			return upperFirst(e.Fix)
-		}
-	}
+	otherwise := "Check access_key, access_secret, tenant_id and app_key in the vendor's console"
 	if code == strconv.Itoa(codeParameter) {
-		return "Copy tenant_id and app_key from the vendor's console"
+		otherwise = "Copy tenant_id and app_key from the vendor's console"
 	}
-	return "Check access_key, access_secret, tenant_id and app_key in the vendor's console"
-}
-
-func upperFirst(s string) string {
-	if s != "" && s[0] >= 'a' && s[0] <= 'z' {
-		return string(s[0]-'a'+'A') + s[1:]
-	}
-	return s
+	return restapi.Remedy(vendorErrors, code, otherwise)
 }

@@ -226,32 +226,30 @@ func (c *codec) ParseResponse(resp *connector.Response, _ arrow.Record) (connect
 // Format keeps the secrets of the embedded signer out of every verb.
 func (c *codec) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "nx codec") }
 
-// FNV-1a, with a start value for each kind of identifier so that they never meet, and a last mix because queues use the
-// low bits. The hash is the same in every process.
+// Kinds of identifiers, so that their hashes never meet.
 const (
-	fnvPrime   = 0x100000001b3
-	startPhone = 0xcbf29ce484222325 ^ 'p'
-	startEmail = 0xcbf29ce484222325 ^ 'e'
+	kindPhone = 'p'
+	kindText  = 'e'
 )
 
 // hashPhone hashes the ASCII digits of a number, or the whole text where there are none.
 func hashPhone(s string) uint64 {
-	h, digits := uint64(startPhone), 0
+	h, digits := connector.NewKeyHash(kindPhone), 0
 	for i := range len(s) {
 		if s[i] >= '0' && s[i] <= '9' {
-			h = (h ^ uint64(s[i])) * fnvPrime
+			h = h.Byte(s[i])
 			digits++
 		}
 	}
 	if digits == 0 {
 		return hashText(s)
 	}
-	return mix(h)
+	return h.Sum()
 }
 
 // hashText hashes a text without regard to case.
 func hashText(s string) uint64 {
-	h := uint64(startEmail)
+	h := connector.NewKeyHash(kindText)
 	for i := range len(s) {
 		c := s[i]
 		if c >= utf8.RuneSelf {
@@ -260,27 +258,19 @@ func hashText(s string) uint64 {
 		if c >= 'A' && c <= 'Z' {
 			c += 'a' - 'A'
 		}
-		h = (h ^ uint64(c)) * fnvPrime
+		h = h.Byte(c)
 	}
-	return mix(h)
+	return h.Sum()
 }
 
 // hashRunes is hashText for a text that is not ASCII.
 func hashRunes(s string) uint64 {
-	h := uint64(startEmail)
+	h := connector.NewKeyHash(kindText)
 	for _, r := range s {
 		r = unicode.ToLower(unicode.ToUpper(r)) // both ways: some letters have several of one case
 		for ; r > 0; r >>= 8 {
-			h = (h ^ uint64(r&0xff)) * fnvPrime
+			h = h.Byte(byte(r))
 		}
 	}
-	return mix(h)
-}
-
-func mix(h uint64) uint64 {
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	h *= 0xc4ceb9fe1a85ec53
-	return h ^ h>>33
+	return h.Sum()
 }

@@ -3,14 +3,11 @@ package nx
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"regexp"
-	"slices"
-	"sort"
 	"strings"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
 // Account is the configuration that NXLink and NXCloud share. Its table is accountFields.
@@ -120,7 +117,7 @@ func (c *LinkConfig) Validate() error { return errors.Join(c.faults()...) }
 // Validate reports every fault at once.
 func (c *CloudConfig) Validate() error {
 	faults := c.faults()
-	faults = append(faults, oneOf("contract", c.Contract, contractOld, contractNew))
+	faults = append(faults, connector.OneOf("contract", c.Contract, contractOld, contractNew))
 	if c.StrictBinding && c.Contract == contractOld {
 		faults = append(faults, connector.Configf("Leave strict_binding out, or set contract: new", "strict_binding is not part of the old contract"))
 	}
@@ -140,78 +137,25 @@ func (a *Account) faults() []error {
 	if a.TenantID <= 0 {
 		faults = append(faults, connector.Configf("Set it to the number of the tenant, such as 144", "tenant_id must be a positive integer, not %d", a.TenantID))
 	}
-	for _, s := range []struct {
-		field  string
-		secret connector.Secret
-	}{{"access_key", a.AccessKey}, {"access_secret", a.AccessSecret}} {
-		if strings.ContainsFunc(s.secret.Reveal(), func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			faults = append(faults, connector.Configf("Paste it again without blanks and line ends", "%s holds a blank or a control character", s.field))
-		}
+	if a.BaseURL != "" {
+		faults = append(faults, restapi.CheckBaseURL(a.BaseURL, hostNXLink))
 	}
 	return append(faults,
-		oneOf("algorithm", a.Algorithm, algorithmMD5, algorithmSHA256),
-		oneOf("mode", a.Mode, modeUpsert, modeReplace, modeInsert),
-		oneOf("name_order", a.NameOrder, nameAsLabelled, nameSurnameFirst),
-		checkURL(a.BaseURL),
+		restapi.CheckCredential("access_key", a.AccessKey),
+		restapi.CheckCredential("access_secret", a.AccessSecret),
+		connector.OneOf("algorithm", a.Algorithm, algorithmMD5, algorithmSHA256),
+		connector.OneOf("mode", a.Mode, modeUpsert, modeReplace, modeInsert),
+		connector.OneOf("name_order", a.NameOrder, nameAsLabelled, nameSurnameFirst),
 		checkCustom(a.CustomFields))
 }
 
-func oneOf(field, got string, want ...string) error {
-	if slices.Contains(want, got) {
-		return nil
-	}
-	return connector.Configf("Use one of "+strings.Join(want, ", "), "%s is %q", field, got)
-}
-
-// checkURL wants https, except for a host on this machine: the signature protects the body, not the contacts in it.
-func checkURL(base string) error {
-	if base == "" {
-		return nil
-	}
-	const fix = "Write it like https://api-hk.nxlink.ai"
-	u, err := url.Parse(base)
-	switch {
-	case err != nil:
-		return connector.Configf(fix, "base_url cannot be read as a URL")
-	case u.User != nil:
-		return connector.Configf("Leave user and password out; requests are signed with access_secret", "base_url holds a user name")
-	case u.Host == "" || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
-		return connector.Configf(fix, "base_url %q is not an http or https URL", base)
-	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return connector.Configf(fix, "base_url holds a query or a fragment")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return connector.Configf("Use https://; plain http is for a host on this machine", "base_url %q would send contacts unencrypted", base)
-	}
-	return nil
-}
-
-func loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
-
 func checkCustom(fields map[string]string) error {
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	var faults []error
-	taken := map[string]string{}
-	for _, name := range names {
-		to := fields[name]
-		if !customName.MatchString(to) {
-			faults = append(faults, connector.Configf("Use the CRM's own name of the field, such as customize_1_14", "custom_fields: %q is mapped to %q", name, to))
+	return restapi.CheckTargets("custom_fields", fields, func(name, to string) error {
+		if customName.MatchString(to) {
+			return nil
 		}
-		if other, ok := taken[to]; ok {
-			faults = append(faults, connector.Configf("Give each its own field", "custom_fields: %q and %q are both mapped to %q", other, name, to))
-		}
-		taken[to] = name
-	}
-	return errors.Join(faults...)
+		return connector.Configf("Use the CRM's own name of the field, such as customize_1_14", "custom_fields: %q is mapped to %q", name, to)
+	})
 }
 
 // settings is what the codec, the preset and the check need of either configuration.

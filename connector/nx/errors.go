@@ -1,19 +1,12 @@
 package nx
 
-import "github.com/sluicehq/sluice/connector"
-
-// Codes of answers that carry no code of the vendor's: the HTTP status speaks.
-const (
-	codeHTTPAuth     = "http_auth"
-	codeHTTPPath     = "http_path"
-	codeHTTPBusy     = "http_429"
-	codeHTTPServer   = "http_5xx"
-	codeHTTPTooLarge = "http_413"
-	codeHTTPRefused  = "http_4xx"
-
-	// codePartial is code 0 with data that speaks of failed rows.
-	codePartial = "partial"
+import (
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
+
+// codePartial is code 0 with data that speaks of failed rows.
+const codePartial = "partial"
 
 // Codes of the vendor that this package treats by name.
 const (
@@ -40,7 +33,7 @@ const (
 
 // vendorErrors explains every code that the vendor is known to answer. "Assumed" marks what its pages on customers do
 // not say: the tenant and application codes are those of its WhatsApp interface.
-var vendorErrors = []connector.ErrorInfo{
+var vendorErrors = append([]connector.ErrorInfo{
 	{Code: "0", Meaning: "success", Cause: "the vendor took all rows of the request", Fix: "nothing to do", Class: connector.ClassOK},
 	{Code: "-1", Meaning: "request failed", Cause: "a fault on the vendor's side that it does not explain",
 		Fix: "run again later; if it stays, give the trace id to the vendor's support", Class: connector.ClassRetry, Assumed: true},
@@ -66,16 +59,4 @@ var vendorErrors = []connector.ErrorInfo{
 		Fix: "copy app_key from the vendor's console, and check that tenant_id is its tenant", Class: connector.ClassConfig, Assumed: true},
 	{Code: codePartial, Meaning: "success, but some rows failed", Cause: "the vendor answered 0 and named failures in its data",
 		Fix: "read the vendor's message, mend the row and send it with `sluice rejects retry`", Class: connector.ClassRows, Assumed: true},
-	{Code: codeHTTPAuth, Meaning: "access refused by the web server", Cause: "HTTP 401 or 403 without a code of the vendor: a gateway or an address filter",
-		Fix: "check access_key, base_url and whether the vendor must allow this machine's address", Class: connector.ClassConfig, Assumed: true},
-	{Code: codeHTTPPath, Meaning: "the address does not serve this interface", Cause: "a redirect, HTTP 404 or 405: base_url points elsewhere",
-		Fix: "set base_url to the host that the vendor gave you, without the path", Class: connector.ClassConfig, Assumed: true},
-	{Code: codeHTTPTooLarge, Meaning: "the request is too large", Cause: "a gateway refused the body (HTTP 413)",
-		Fix: "shorten long values in the mapping with `truncate:`", Class: connector.ClassRows, Assumed: true},
-	{Code: codeHTTPBusy, Meaning: "too many requests", Cause: "more calls than the vendor allows (HTTP 429)",
-		Fix: "nothing to do; lower the configured rate if it happens often", Class: connector.ClassRetry, Assumed: true},
-	{Code: codeHTTPRefused, Meaning: "the web server refused the request", Cause: "an HTTP 4xx status without a code of the vendor",
-		Fix: "read the message; mend the row if it names one", Class: connector.ClassRows, Assumed: true},
-	{Code: codeHTTPServer, Meaning: "the vendor's server failed", Cause: "an HTTP 5xx status",
-		Fix: "nothing to do; the rows are sent again", Class: connector.ClassRetry, Assumed: true},
-}
+}, restapi.StatusErrors("access_key", "shorten long values in the mapping with `truncate:`")...)

@@ -1,12 +1,7 @@
 package nx
 
 import (
-	"bytes"
 	_ "embed"
-	"encoding/json"
-	"fmt"
-	"strings"
-	"text/template"
 
 	"github.com/sluicehq/sluice/connector"
 )
@@ -14,8 +9,7 @@ import (
 //go:embed preset.yaml
 var presetSource string
 
-// presetTemplate is parsed when the program starts: a fault in the embedded file is a programmer's error.
-var presetTemplate = template.Must(template.New("preset.yaml").Funcs(template.FuncMap{"yaml": quote}).Parse(presetSource))
+var preset = connector.MustPreset(presetSource)
 
 // presetData is what preset.yaml may ask for.
 type presetData struct {
@@ -47,26 +41,8 @@ func newPreset(cfg connector.Config) ([]byte, error) {
 	if isNew {
 		d.FullNameMax, d.RemarkMax = 255, 2000
 	}
-	if d.CustomFields == nil {
-		d.CustomFields = map[string]string{} // {} in YAML, not null
-	}
 	if s.NameOrder == nameSurnameFirst {
 		d.GivenField, d.FamilyField = d.FamilyField, d.GivenField
 	}
-	var out bytes.Buffer
-	if err := presetTemplate.Execute(&out, d); err != nil {
-		return nil, fmt.Errorf("nx: preset: %w", err)
-	}
-	return out.Bytes(), nil
-}
-
-// quote writes v as JSON, which YAML reads as the same value.
-func quote(v any) (string, error) {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return "", err
-	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	return preset.Render(d)
 }

@@ -7,13 +7,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
-
-// maxMessage bounds, in bytes, what is kept of an answer for people to read.
-const maxMessage = 4096
 
 // envelope is the vendor's answer: {"code":int,"message":string,"data":any,"traceId":string}. Its pages disagree on the
 // types, so each member is read leniently.
@@ -38,13 +35,13 @@ func readReply(body []byte) (r reply, ok bool) {
 	if json.Unmarshal(body, &e) != nil {
 		return reply{}, false
 	}
-	code, ok := flexInt(e.Code)
+	code, ok := restapi.Int(e.Code)
 	if !ok {
 		return reply{}, false
 	}
-	r = reply{code: code, message: flexText(e.Message), traceID: flexText(e.TraceID)}
+	r = reply{code: code, message: restapi.Text(e.Message), traceID: restapi.Text(e.TraceID)}
 	if r.message == "" {
-		r.message = flexText(e.Msg)
+		r.message = restapi.Text(e.Msg)
 	}
 	switch data := bytes.TrimSpace(e.Data); string(data) {
 	case "", "null", `""`, "{}", "[]":
@@ -52,27 +49,6 @@ func readReply(body []byte) (r reply, ok bool) {
 		r.data = data
 	}
 	return r, true
-}
-
-// flexInt reads a JSON number or a string that holds one.
-func flexInt(raw json.RawMessage) (int64, bool) {
-	s := string(raw)
-	if len(raw) > 0 && raw[0] == '"' {
-		if json.Unmarshal(raw, &s) != nil {
-			return 0, false
-		}
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
-	return n, err == nil
-}
-
-// flexText reads a JSON string; any other value but null as its text.
-func flexText(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s
-	}
-	return string(raw)
 }
 
 // text is what a person reads of the answer: the vendor's message, and its data verbatim where there is some (the vendor
@@ -85,30 +61,23 @@ func (r reply) text() string {
 		}
 		s += "data: " + string(r.data)
 	}
-	return clip(s)
-}
-
-func clip(s string) string {
-	if len(s) > maxMessage {
-		s = s[:maxMessage] + "…"
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return restapi.Clip(s)
 }
 
 // outcome reads one answer. The vendor's code speaks first, whatever the status; a status other than 2xx speaks where
 // there is no code, or where the code claims success.
 func outcome(resp *connector.Response) (connector.Outcome, error) {
 	r, ok := readReply(resp.Body)
-	success := resp.Status >= 200 && resp.Status < 300
+	success := restapi.Succeeded(resp.Status)
 	switch {
 	case ok && (success || r.code != codeOK):
 		return byCode(r, resp), nil
 	case !success:
-		o := byStatus(resp)
+		o := restapi.ByStatus(resp)
 		o.RequestID = r.traceID
 		return o, nil
 	}
-	return connector.Outcome{}, fmt.Errorf("nx: answer is not the vendor's JSON: %s", glimpse(resp))
+	return connector.Outcome{}, fmt.Errorf("nx: answer is not the vendor's JSON: %s", restapi.Glimpse(resp.Status, resp.Body))
 }
 
 func byCode(r reply, resp *connector.Response) connector.Outcome {
@@ -121,7 +90,7 @@ func byCode(r reply, resp *connector.Response) connector.Outcome {
 	case r.code == codeOK:
 		o.Verdict = connector.VerdictDelivered
 	case r.code == codeFailed:
-		o.Verdict, o.Tries, o.RetryAfter = connector.VerdictRetry, triesFailed, retryAfter(resp.Header)
+		o.Verdict, o.Tries, o.RetryAfter = connector.VerdictRetry, triesFailed, restapi.RetryAfter(resp.Header)
 		o.Throttled = resp.Status == http.StatusTooManyRequests
 	case r.code == codeClock:
 		o.Verdict, o.Tries = connector.VerdictRetry, triesClock
@@ -130,9 +99,9 @@ func byCode(r reply, resp *connector.Response) connector.Outcome {
 		// Retry, not Rejected: nothing is wrong with the rows.
 		o.Verdict, o.Stop = connector.VerdictRetry, connector.KindConfig
 	case resp.Status == http.StatusTooManyRequests || resp.Status >= 500:
-		o.Verdict, o.RetryAfter = connector.VerdictRetry, retryAfter(resp.Header)
+		o.Verdict, o.RetryAfter = connector.VerdictRetry, restapi.RetryAfter(resp.Header)
 		o.Throttled = resp.Status == http.StatusTooManyRequests
-	case refusedStatus(resp.Status):
+	case restapi.Barred(resp.Status):
 		o.Verdict, o.Stop = connector.VerdictRetry, connector.KindConfig
 	}
 	return o
@@ -156,7 +125,7 @@ func claimsFailures(data []byte) bool {
 
 // isSome reports whether the value is a positive number or a list or object that is not empty.
 func isSome(value json.RawMessage) bool {
-	if n, ok := flexInt(value); ok {
+	if n, ok := restapi.Int(value); ok {
 		return n > 0
 	}
 	switch value[0] {
@@ -175,63 +144,4 @@ func isConfig(code int64) bool {
 		return true
 	}
 	return code >= codeAuthFirst && code <= codeAuthLast
-}
-
-func byStatus(resp *connector.Response) connector.Outcome {
-	o := connector.Outcome{Verdict: connector.VerdictRetry, Message: glimpse(resp)}
-	switch s := resp.Status; {
-	case s == http.StatusTooManyRequests:
-		o.Code, o.Throttled, o.RetryAfter = codeHTTPBusy, true, retryAfter(resp.Header)
-	case s >= 500 || s == http.StatusRequestTimeout || s == http.StatusTooEarly:
-		o.Code, o.RetryAfter = codeHTTPServer, retryAfter(resp.Header)
-		o.Throttled = s == http.StatusServiceUnavailable && o.RetryAfter > 0 // it says when, so it is not broken
-	case refusedStatus(s):
-		o.Code, o.Stop = codeHTTPAuth, connector.KindConfig
-	case s < 400 || s == http.StatusNotFound || s == http.StatusMethodNotAllowed:
-		o.Code, o.Stop = codeHTTPPath, connector.KindConfig
-	case s == http.StatusRequestEntityTooLarge:
-		o.Code, o.Verdict = codeHTTPTooLarge, connector.VerdictSuspect
-	default:
-		o.Code, o.Verdict = codeHTTPRefused, connector.VerdictSuspect
-	}
-	return o
-}
-
-// refusedStatus reports whether a gateway let nobody in, whatever the rows.
-func refusedStatus(status int) bool {
-	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired
-}
-
-// glimpse shows the status and the beginning of an answer that is not the vendor's JSON.
-func glimpse(resp *connector.Response) string {
-	const most = 200
-	body := bytes.Join(bytes.Fields(resp.Body[:min(len(resp.Body), 4*most)]), []byte(" "))
-	if len(body) > most {
-		body = append(body[:most:most], "…"...)
-	}
-	if len(body) == 0 {
-		return fmt.Sprintf("HTTP %d with an empty body", resp.Status)
-	}
-	return fmt.Sprintf("HTTP %d, %s", resp.Status, clip(string(body)))
-}
-
-// retryAfter reads the header in seconds or as an HTTP date. A date counts from the answer's own Date header, since
-// this package has no clock; without one it says nothing.
-func retryAfter(h http.Header) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if value == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
-	}
-	until, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	from, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return 0
-	}
-	return max(0, until.Sub(from))
 }

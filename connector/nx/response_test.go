@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
 func answer(status int, body string, header ...string) *connector.Response {
@@ -63,22 +64,22 @@ func TestParseResponse(t *testing.T) {
 		{"unknown", answer(200, `{"code":31337,"msg":"生日格式错误","traceId":12}`), connector.Outcome{Verdict: suspect, Code: "31337", Message: "生日格式错误", RequestID: "12"}},
 		{"unknown on 500", answer(500, envelopeOf("31337", "x")), connector.Outcome{Verdict: retry, Code: "31337", Message: "x", RequestID: trace}},
 		{"unknown on 403", answer(403, envelopeOf("31337", "x")), connector.Outcome{Verdict: retry, Stop: config, Code: "31337", Message: "x", RequestID: trace}},
-		{"success claimed on 502", answer(502, envelopeOf("0", "")), connector.Outcome{Verdict: retry, Code: codeHTTPServer, Message: "HTTP 502, " + envelopeOf("0", ""), RequestID: trace}},
-		{"429", answer(429, "slow down", "Retry-After", "7"), connector.Outcome{Verdict: retry, Throttled: true, RetryAfter: 7 * time.Second, Code: codeHTTPBusy, Message: "HTTP 429, slow down"}},
+		{"success claimed on 502", answer(502, envelopeOf("0", "")), connector.Outcome{Verdict: retry, Code: restapi.CodeServer, Message: "HTTP 502, " + envelopeOf("0", ""), RequestID: trace}},
+		{"429", answer(429, "slow down", "Retry-After", "7"), connector.Outcome{Verdict: retry, Throttled: true, RetryAfter: 7 * time.Second, Code: restapi.CodeBusy, Message: "HTTP 429, slow down"}},
 		{"429 with a date", answer(429, "", "Retry-After", "Mon, 20 Jun 2022 07:42:25 GMT", "Date", date),
-			connector.Outcome{Verdict: retry, Throttled: true, RetryAfter: time.Minute, Code: codeHTTPBusy, Message: "HTTP 429 with an empty body"}},
+			connector.Outcome{Verdict: retry, Throttled: true, RetryAfter: time.Minute, Code: restapi.CodeBusy, Message: "HTTP 429 with an empty body"}},
 		{"429 with a date in the past", answer(429, "", "Retry-After", "Mon, 20 Jun 2022 07:40:25 GMT", "Date", date),
-			connector.Outcome{Verdict: retry, Throttled: true, Code: codeHTTPBusy, Message: "HTTP 429 with an empty body"}},
+			connector.Outcome{Verdict: retry, Throttled: true, Code: restapi.CodeBusy, Message: "HTTP 429 with an empty body"}},
 		{"429 with a code", answer(429, envelopeOf("31337", "slow"), "Retry-After", "3"),
 			connector.Outcome{Verdict: retry, Throttled: true, RetryAfter: 3 * time.Second, Code: "31337", Message: "slow", RequestID: trace}},
-		{"503", answer(503, "<html><h1>Busy</h1></html>", "Retry-After", "-5"), connector.Outcome{Verdict: retry, Code: codeHTTPServer, Message: "HTTP 503, <html><h1>Busy</h1></html>"}},
-		{"503 with a time", answer(503, "", "Retry-After", " 30 "), connector.Outcome{Verdict: retry, Throttled: true, RetryAfter: 30 * time.Second, Code: codeHTTPServer, Message: "HTTP 503 with an empty body"}},
-		{"408", answer(408, ""), connector.Outcome{Verdict: retry, Code: codeHTTPServer, Message: "HTTP 408 with an empty body"}},
-		{"401", answer(401, ""), connector.Outcome{Verdict: retry, Stop: config, Code: codeHTTPAuth, Message: "HTTP 401 with an empty body"}},
-		{"404", answer(404, "not\n here"), connector.Outcome{Verdict: retry, Stop: config, Code: codeHTTPPath, Message: "HTTP 404, not here"}},
-		{"redirect", answer(302, ""), connector.Outcome{Verdict: retry, Stop: config, Code: codeHTTPPath, Message: "HTTP 302 with an empty body"}},
-		{"413", answer(413, ""), connector.Outcome{Verdict: suspect, Code: codeHTTPTooLarge, Message: "HTTP 413 with an empty body"}},
-		{"400", answer(400, "bad"), connector.Outcome{Verdict: suspect, Code: codeHTTPRefused, Message: "HTTP 400, bad"}},
+		{"503", answer(503, "<html><h1>Busy</h1></html>", "Retry-After", "-5"), connector.Outcome{Verdict: retry, Code: restapi.CodeServer, Message: "HTTP 503, <html><h1>Busy</h1></html>"}},
+		{"503 with a time", answer(503, "", "Retry-After", " 30 "), connector.Outcome{Verdict: retry, Throttled: true, RetryAfter: 30 * time.Second, Code: restapi.CodeServer, Message: "HTTP 503 with an empty body"}},
+		{"408", answer(408, ""), connector.Outcome{Verdict: retry, Code: restapi.CodeServer, Message: "HTTP 408 with an empty body"}},
+		{"401", answer(401, ""), connector.Outcome{Verdict: retry, Stop: config, Code: restapi.CodeAuth, Message: "HTTP 401 with an empty body"}},
+		{"404", answer(404, "not\n here"), connector.Outcome{Verdict: retry, Stop: config, Code: restapi.CodePath, Message: "HTTP 404, not here"}},
+		{"redirect", answer(302, ""), connector.Outcome{Verdict: retry, Stop: config, Code: restapi.CodePath, Message: "HTTP 302 with an empty body"}},
+		{"413", answer(413, ""), connector.Outcome{Verdict: suspect, Code: restapi.CodeTooLarge, Message: "HTTP 413 with an empty body"}},
+		{"400", answer(400, "bad"), connector.Outcome{Verdict: suspect, Code: restapi.CodeRefused, Message: "HTTP 400, bad"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			codec := mustCodec(t, goodLink(), "", vendorSchema())
@@ -129,7 +130,7 @@ func TestMessagesHideCredentialsAndAreBounded(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	o, err = codec.ParseResponse(answer(200, envelopeOf("1002", strings.Repeat("长", 100_000))), nil)
-	if err != nil || len(o.Message) > maxMessage+8 {
+	if err != nil || len(o.Message) > restapi.MaxMessage+8 {
 		t.Errorf("a message of %d bytes, %v", len(o.Message), err)
 	}
 }
@@ -137,7 +138,7 @@ func TestMessagesHideCredentialsAndAreBounded(t *testing.T) {
 func TestEveryTreatedCodeIsExplained(t *testing.T) {
 	vendor := NXLink
 	for _, code := range []string{"0", "-1", "1000", "1001", "1002", "1003", "1004", "1005", "21058", "21059", "22020", "22124",
-		codeHTTPAuth, codeHTTPPath, codeHTTPBusy, codeHTTPServer, codeHTTPTooLarge, codeHTTPRefused, codePartial} {
+		restapi.CodeAuth, restapi.CodePath, restapi.CodeBusy, restapi.CodeServer, restapi.CodeTooLarge, restapi.CodeRefused, codePartial} {
 		if _, ok := vendor.Explain(code); !ok {
 			t.Errorf("code %s is not explained", code)
 		}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
 // probe asks for the components of the account, which changes nothing.
@@ -49,11 +50,11 @@ func (p *probe) ParseResponse(resp *connector.Response) error {
 	r, ok := readReply(body)
 	var o connector.Outcome
 	switch {
-	case ok && r.success() && is2xx(resp.Status):
+	case ok && r.success() && restapi.Succeeded(resp.Status):
 		return nil
 	case ok && r.code != codeOK:
 		o = byCode(r, resp)
-	case !is2xx(resp.Status):
+	case !restapi.Succeeded(resp.Status):
 		o = byStatus(resp, r, body)
 	default:
 		return connector.Configf("Check that base_url is the API's host, not a web site or a proxy's page", "%w", unreadable(resp.Status, body))
@@ -86,17 +87,5 @@ func blame(code string) string {
 }
 
 func remedy(code string) string {
-	for _, e := range vendorErrors {
-		if e.Code == code && e.Class != connector.ClassRows {
-			return upperFirst(e.Fix)
-		}
-	}
-	return "Check token, user_id and task_id in the vendor's console"
-}
-
-func upperFirst(s string) string {
-	if s != "" && s[0] >= 'a' && s[0] <= 'z' {
-		return string(s[0]-'a'+'A') + s[1:]
-	}
-	return s
+	return restapi.Remedy(vendorErrors, code, "Check token, user_id and task_id in the vendor's console")
 }

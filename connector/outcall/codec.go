@@ -163,13 +163,7 @@ func (c *codec) AppendKeys(dst []uint64, rec arrow.Record, row int) []uint64 {
 	if bad != "" {
 		phone = text
 	}
-	h := uint64(0xcbf29ce484222325)
-	for i := range len(phone) {
-		h = (h ^ uint64(phone[i])) * 0x100000001b3
-	}
-	h ^= h >> 33 // queues use the low bits
-	h *= 0xff51afd7ed558ccd
-	return append(dst, h^h>>33)
+	return append(dst, connector.NewKeyHash(0).Text(phone).Sum())
 }
 
 // AppendRequest writes the body from the columns. Rows whose number or components the vendor does not take are refused.

@@ -3,14 +3,11 @@ package outcall
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"regexp"
-	"slices"
-	"sort"
 	"strings"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
 // Config configures the vendor. Its table is fields.
@@ -118,65 +115,19 @@ func (c *Config) Validate() error {
 		"skip_error leaves numbers out without saying which, so settle cannot be imported")
 	fault(c.IgnoreCRM && (len(c.Components) > 0 || c.LookupNames), "Leave out one of the two", "components are set, but with ignore_crm the vendor drops them")
 	return errors.Join(append(faults,
-		oneOf("mode", c.Mode, modeAsync, modeSync),
-		oneOf("settle", c.Settle, settleImported, settleAccepted),
-		oneOf("phone_format", c.PhoneFormat, phoneCN11, phoneDigits, phoneAny),
-		checkURL(c.BaseURL), checkComponents(c.Components))...)
-}
-
-func oneOf(field, got string, want ...string) error {
-	if slices.Contains(want, got) {
-		return nil
-	}
-	return connector.Configf("Use one of "+strings.Join(want, ", "), "%s is %q", field, got)
-}
-
-// checkURL wants https, except for a host on this machine: nothing else protects the token and the contacts.
-func checkURL(base string) error {
-	const fix = "Write it like " + host
-	u, err := url.Parse(base)
-	switch {
-	case err != nil:
-		return connector.Configf(fix, "base_url cannot be read as a URL")
-	case u.User != nil:
-		return connector.Configf("Leave user and password out; requests carry the token", "base_url holds a user name")
-	case u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
-		return connector.Configf(fix, "base_url %q is not an http or https URL", base)
-	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return connector.Configf(fix, "base_url holds a query or a fragment")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return connector.Configf("Use https://; plain http is for a host on this machine", "base_url %q would send token and contacts unencrypted", base)
-	}
-	return nil
-}
-
-func loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+		connector.OneOf("mode", c.Mode, modeAsync, modeSync),
+		connector.OneOf("settle", c.Settle, settleImported, settleAccepted),
+		connector.OneOf("phone_format", c.PhoneFormat, phoneCN11, phoneDigits, phoneAny),
+		restapi.CheckBaseURL(c.BaseURL, host), checkComponents(c.Components))...)
 }
 
 func checkComponents(components map[string]string) error {
-	names := make([]string, 0, len(components))
-	for name := range components {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	var faults []error
-	taken := map[string]string{}
-	for _, name := range names {
-		id := components[name]
-		if !uuid.MatchString(id) {
-			faults = append(faults, connector.Configf("Use the id that the vendor lists for the component", "components: %q is mapped to %q", name, id))
+	return restapi.CheckTargets("components", components, func(name, id string) error {
+		if uuid.MatchString(id) {
+			return nil
 		}
-		if other, ok := taken[id]; ok {
-			faults = append(faults, connector.Configf("Give each its own component", "components: %q and %q are both mapped to %q", other, name, id))
-		}
-		taken[id] = name
-	}
-	return errors.Join(faults...)
+		return connector.Configf("Use the id that the vendor lists for the component", "components: %q is mapped to %q", name, id)
+	})
 }
 
 func configOf(cfg connector.Config) (*Config, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
 // Beginnings of tokens; see the package comment.
@@ -83,7 +84,7 @@ func (c *codec) guard(address string) error {
 	case err != nil || u.Opaque != "":
 		return connector.Configf(fix, "the address of the imported numbers cannot be read as a URL")
 	case !strings.EqualFold(u.Scheme, base.Scheme) || !strings.EqualFold(hostPort(u), hostPort(base)) || u.User != nil:
-		return connector.Configf(fix, "the imported numbers are offered at %s://%s, which is not the host of base_url", clip(u.Scheme), clip(u.Host))
+		return connector.Configf(fix, "the imported numbers are offered at %s://%s, which is not the host of base_url", restapi.Clip(u.Scheme), restapi.Clip(u.Host))
 	}
 	return nil
 }
@@ -160,7 +161,7 @@ func (c *codec) pollRefused(resp *connector.Response, r reply, enveloped bool, b
 		if r.code == codeMissing {
 			o.Stop = connector.KindNone
 		}
-	case !is2xx(resp.Status):
+	case !restapi.Succeeded(resp.Status):
 		o = byStatus(resp, r, body)
 	default:
 		return o, false
@@ -186,7 +187,7 @@ func (c *codec) byNumbers(numbers []json.RawMessage, rec arrow.Record) (connecto
 	for _, raw := range numbers {
 		number := flexText(raw)
 		if number == "" {
-			return connector.Outcome{}, fmt.Errorf("outcall: the list of imported numbers holds %s", clip(string(raw)))
+			return connector.Outcome{}, fmt.Errorf("outcall: the list of imported numbers holds %s", restapi.Clip(string(raw)))
 		}
 		in[c.listed(number)]++
 	}
@@ -210,14 +211,14 @@ func (c *codec) byNumbers(numbers []json.RawMessage, rec arrow.Record) (connecto
 // walk over several pages follows tokens, and what ends one counts at once: it proves nothing, so that such rows are
 // looked up anew and at last left to a person. Where numbers get suffixes, one that is there may be of an earlier request.
 func (c *codec) byPage(a pollAnswer, rec arrow.Record) (connector.Outcome, error) {
-	current, ok := flexInt(a.Meta.Current)
-	last, ok2 := flexInt(a.Meta.Last)
+	current, ok := restapi.Int(a.Meta.Current)
+	last, ok2 := restapi.Int(a.Meta.Last)
 	var items []struct {
 		Phone  json.RawMessage `json:"phone"`
 		Number json.RawMessage `json:"number"`
 	}
 	if !ok || !ok2 || current < 1 || json.Unmarshal(a.Data, &items) != nil {
-		return connector.Outcome{}, fmt.Errorf("outcall: a page of the task's numbers cannot be read: %s", clip(string(a.Data)))
+		return connector.Outcome{}, fmt.Errorf("outcall: a page of the task's numbers cannot be read: %s", restapi.Clip(string(a.Data)))
 	}
 	there := make(map[string]bool, len(items))
 	for _, item := range items {

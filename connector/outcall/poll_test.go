@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
 const keyURL = "https://ai.api.longlonglong.cn/agent-api/download-number?key=RUhhPQ"
@@ -139,7 +140,7 @@ func FuzzAnswers(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if !is2xx(status) && o.Verdict == connector.VerdictDelivered || o.Stop != connector.KindNone && o.Verdict == connector.VerdictDelivered {
+			if !restapi.Succeeded(status) && o.Verdict == connector.VerdictDelivered || o.Stop != connector.KindNone && o.Verdict == connector.VerdictDelivered {
 				t.Errorf("%d %q: %+v", status, body, o)
 			}
 			for i, r := range o.Rows {

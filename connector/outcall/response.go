@@ -13,14 +13,11 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
-const (
-	// maxMessage bounds, in bytes, what is kept of an answer for people to read.
-	maxMessage = 4096
-	// runningWait is how long a task that is running is left alone; the queue waits longer each time.
-	runningWait = 30 * time.Second
-)
+// runningWait is how long a task that is running is left alone; the queue waits longer each time.
+const runningWait = 30 * time.Second
 
 // reply is the vendor's envelope as read: {"code":int,"status":"success"|"error","message":string,"data":any}. Its data
 // is an object on success and a list on errors; errors is there where the request did not pass validation.
@@ -50,22 +47,12 @@ func readReply(body []byte) (r reply, ok bool) {
 	if len(e.Errors) > 2 {
 		r.message += " errors: " + string(e.Errors)
 	}
-	r.message = clip(r.message)
-	r.code, ok = flexInt(e.Code)
+	r.message = restapi.Clip(r.message)
+	r.code, ok = restapi.Int(e.Code)
 	return r, ok
 }
 
 func (r reply) success() bool { return r.code == codeOK && (r.status == "success" || r.status == "") }
-
-// flexInt reads a JSON number or a string that holds one.
-func flexInt(raw json.RawMessage) (int64, bool) {
-	s := string(raw)
-	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) != nil {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
-	return n, err == nil
-}
 
 // flexText reads a JSON string, a number as its text; anything else is no text.
 func flexText(raw json.RawMessage) string {
@@ -80,24 +67,17 @@ func flexText(raw json.RawMessage) string {
 	return ""
 }
 
-func clip(s string) string {
-	if len(s) > maxMessage {
-		s = s[:maxMessage] + "…"
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
-}
-
 // ParseResponse reads the answer to a request. An accepted async request is pending under the token of its import,
 // unless settle is accepted.
 func (c *codec) ParseResponse(resp *connector.Response, _ arrow.Record) (connector.Outcome, error) {
 	body := c.clean(resp.Body)
 	r, ok := readReply(body)
 	switch {
-	case ok && r.success() && is2xx(resp.Status):
+	case ok && r.success() && restapi.Succeeded(resp.Status):
 		return c.accepted(r)
 	case ok && r.code != codeOK:
 		return byCode(r, resp), nil
-	case !is2xx(resp.Status):
+	case !restapi.Succeeded(resp.Status):
 		return byStatus(resp, r, body), nil
 	case ok:
 		return connector.Outcome{Verdict: connector.VerdictSuspect, Code: codeNoSuccess, Message: r.message}, nil
@@ -154,12 +134,12 @@ func byCode(r reply, resp *connector.Response) connector.Outcome {
 	o := connector.Outcome{Verdict: connector.VerdictSuspect, Code: strconv.FormatInt(r.code, 10), Message: r.message}
 	switch {
 	case r.code == codeRunning:
-		o.Verdict, o.Throttled, o.RetryAfter = connector.VerdictRetry, true, max(runningWait, retryAfter(resp.Header))
+		o.Verdict, o.Throttled, o.RetryAfter = connector.VerdictRetry, true, max(runningWait, restapi.RetryAfter(resp.Header))
 	case r.code == codeAuth || r.code == codeForbid || r.code == codeMissing:
 		o.Verdict, o.Stop = connector.VerdictRetry, connector.KindConfig
 		o.Message = strings.TrimSpace(blame(o.Code) + ": " + r.message)
 	case r.code == codeBusy || resp.Status == http.StatusTooManyRequests:
-		o.Verdict, o.Throttled, o.RetryAfter = connector.VerdictRetry, true, retryAfter(resp.Header)
+		o.Verdict, o.Throttled, o.RetryAfter = connector.VerdictRetry, true, restapi.RetryAfter(resp.Header)
 	case r.code >= 500 && r.code <= 599 || resp.Status >= 500:
 		o.Verdict, o.Code = connector.VerdictAmbiguous, codeHTTPServer
 	case resp.Status == http.StatusUnauthorized || resp.Status == http.StatusForbidden:
@@ -172,11 +152,11 @@ func byCode(r reply, resp *connector.Response) connector.Outcome {
 func byStatus(resp *connector.Response, r reply, body []byte) connector.Outcome {
 	o := connector.Outcome{Verdict: connector.VerdictRetry, Message: r.message}
 	if o.Message == "" {
-		o.Message = glimpse(resp.Status, body)
+		o.Message = restapi.Glimpse(resp.Status, body)
 	}
 	switch s := resp.Status; {
 	case s == http.StatusTooManyRequests:
-		o.Code, o.Throttled, o.RetryAfter = strconv.Itoa(codeBusy), true, retryAfter(resp.Header)
+		o.Code, o.Throttled, o.RetryAfter = strconv.Itoa(codeBusy), true, restapi.RetryAfter(resp.Header)
 	case s >= 500 || s == http.StatusRequestTimeout || s < 300:
 		o.Code, o.Verdict = codeHTTPServer, connector.VerdictAmbiguous
 	case s == http.StatusUnauthorized || s == http.StatusForbidden:
@@ -194,8 +174,6 @@ func byStatus(resp *connector.Response, r reply, body []byte) connector.Outcome 
 	return o
 }
 
-func is2xx(status int) bool { return status >= 200 && status < 300 }
-
 // clean is the body without the token, should the answer echo it.
 func (s signer) clean(body []byte) []byte {
 	if t := s.token.Reveal(); t != "" {
@@ -205,36 +183,5 @@ func (s signer) clean(body []byte) []byte {
 }
 
 func unreadable(status int, body []byte) error {
-	return fmt.Errorf("outcall: answer is not the vendor's JSON: %s", glimpse(status, body))
-}
-
-// glimpse shows the status and the beginning of an answer that is not the vendor's JSON.
-func glimpse(status int, body []byte) string {
-	const most = 200
-	text := bytes.Join(bytes.Fields(body[:min(len(body), 4*most)]), []byte(" "))
-	if len(text) > most {
-		text = append(text[:most:most], "…"...)
-	}
-	if len(text) == 0 {
-		return fmt.Sprintf("HTTP %d with an empty body", status)
-	}
-	return fmt.Sprintf("HTTP %d, %s", status, clip(string(text)))
-}
-
-// retryAfter reads the header in seconds or as an HTTP date. A date counts from the answer's own Date header, since
-// this package has no clock; without one it says nothing.
-func retryAfter(h http.Header) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return max(0, time.Duration(seconds)*time.Second)
-	}
-	until, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	from, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return 0
-	}
-	return max(0, until.Sub(from))
+	return fmt.Errorf("outcall: answer is not the vendor's JSON: %s", restapi.Glimpse(status, body))
 }

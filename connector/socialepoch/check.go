@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
 // probe is an import of nobody: it is refused because it holds no contacts, but only after the token was found right.
@@ -43,7 +44,7 @@ func (p *probe) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "socialep
 // wrong token one code; its message tells them apart.
 func (p *probe) ParseResponse(resp *connector.Response) error {
 	r, ok := readReply(resp.Body)
-	success := resp.Status >= 200 && resp.Status < 300
+	success := restapi.Succeeded(resp.Status)
 	if ok && success && (r.code == codeOK || r.code == codeParameter && aboutData(r.message)) {
 		return nil
 	}
@@ -55,7 +56,7 @@ func (p *probe) ParseResponse(resp *connector.Response) error {
 	what, kind := "the vendor refused the check", connector.KindConfig
 	fix := "Check tenant_id and api_key with the company's administrator"
 	switch {
-	case o.Code == codeHTTPPath:
+	case o.Code == restapi.CodePath:
 		what, fix = "base_url does not serve this interface", "Set base_url to the host that the vendor gave you, without the path"
 	case o.Throttled:
 		what, fix, kind = "the vendor takes no calls now", "Try again later", connector.KindThrottled

@@ -65,7 +65,7 @@ func newCodec(cfg connector.Config, _, mode string, schema *arrow.Schema) (conne
 	}
 	to := endpointOf(mode)
 	if to == nil {
-		return nil, oneOf("mode", mode, modeNames()...)
+		return nil, connector.OneOf("mode", mode, modeNames()...)
 	}
 	c := &codec{
 		signer: newSigner(conf), endpoint: to, url: conf.url(to.path), prefix: bodyPrefix(conf.TenantID), owner: conf.DefaultOwner,
@@ -247,28 +247,17 @@ func (c *codec) ParseResponse(resp *connector.Response, rec arrow.Record) (conne
 // Format keeps the key of the embedded signer out of every verb.
 func (c *codec) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "socialepoch codec") }
 
-// hashKey is FNV-1a over the agent without regard to the case of ASCII letters, and the digits of the number, with a last
-// mix because queues use the low bits. The hash is the same in every process.
+// hashKey hashes the agent, without regard to the case of ASCII letters, and the digits of the number.
 func hashKey(agent, number string) uint64 {
-	const start, prime = 0xcbf29ce484222325, 0x100000001b3
-	h := uint64(start)
+	h := connector.NewKeyHash(0)
 	for i := range len(agent) {
 		b := agent[i]
 		if b >= 'A' && b <= 'Z' {
 			b += 'a' - 'A'
 		}
-		h = (h ^ uint64(b)) * prime
+		h = h.Byte(b)
 	}
-	h = (h ^ 0xff) * prime // no byte of UTF-8: where the agent ends
-	number = digits(number)
-	for i := range len(number) {
-		h = (h ^ uint64(number[i])) * prime
-	}
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	h *= 0xc4ceb9fe1a85ec53
-	return h ^ h>>33
+	return h.Byte(0xff).Text(digits(number)).Sum() // 0xff is no byte of UTF-8: where the agent ends
 }
 
 // digits is what a number is known by: its ASCII digits, or the whole text where it has none.

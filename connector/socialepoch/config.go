@@ -3,13 +3,12 @@ package socialepoch
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
 // Config configures SocialEpoch. Its table is fields.
@@ -80,90 +79,38 @@ func (c *Config) Validate() error {
 	if c.APIKey.IsZero() {
 		faults = append(faults, connector.Configf("Set it to the key that the company's administrator gave you", "api_key is missing"))
 	}
-	if strings.ContainsFunc(c.APIKey.Reveal(), func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		faults = append(faults, connector.Configf("Paste it again without blanks and line ends", "api_key holds a blank or a control character"))
-	}
 	if c.MaxBytes < leastBytes || c.MaxBytes > mostBytes {
 		faults = append(faults, connector.Configf(fmt.Sprintf("Set it to %d or leave it out", defaultBytes), "max_request_bytes is %d, not between %d and %d", c.MaxBytes, leastBytes, mostBytes))
 	}
 	return errors.Join(append(faults,
-		oneOf("mode", c.Mode, modeNames()...),
-		oneOf("single_select", c.SingleSelect, selectAuto, selectPlain, selectList),
-		checkURL(c.BaseURL),
+		connector.OneOf("mode", c.Mode, modeNames()...),
+		connector.OneOf("single_select", c.SingleSelect, selectAuto, selectPlain, selectList),
+		restapi.CheckCredential("api_key", c.APIKey),
+		restapi.CheckBaseURL(c.BaseURL, host),
 		checkCustom(c.CustomFields),
 		checkTypes(c.FieldTypes))...)
 }
 
-func oneOf(field, got string, want ...string) error {
-	if slices.Contains(want, got) {
-		return nil
-	}
-	return connector.Configf("Use one of "+strings.Join(want, ", "), "%s is %q", field, got)
-}
-
-// checkURL wants https, except for a host on this machine: the token protects nothing, and the body holds contacts.
-func checkURL(base string) error {
-	const fix = "Write it like " + host
-	u, err := url.Parse(base)
-	switch {
-	case err != nil:
-		return connector.Configf(fix, "base_url cannot be read as a URL")
-	case u.User != nil:
-		return connector.Configf("Leave user and password out; requests carry a token", "base_url holds a user name")
-	case u.Host == "" || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
-		return connector.Configf(fix, "base_url %q is not an http or https URL", base)
-	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return connector.Configf(fix, "base_url holds a query or a fragment")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return connector.Configf("Use https://; plain http is for a host on this machine", "base_url %q would send contacts unencrypted", base)
-	}
-	return nil
-}
-
-func loopback(name string) bool {
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(name)
-	return ip != nil && ip.IsLoopback()
-}
-
 func checkCustom(custom map[string]string) error {
-	var faults []error
-	taken := map[string]string{}
-	for _, name := range sorted(custom) {
-		to := custom[name]
-		other, twice := taken[to]
+	return restapi.CheckTargets("custom_fields", custom, func(name, to string) error {
 		switch {
 		case to == "":
-			faults = append(faults, connector.Configf("Use the field's name as the vendor's console shows it", "custom_fields: %q is mapped to nothing", name))
+			return connector.Configf("Use the field's name as the vendor's console shows it", "custom_fields: %q is mapped to nothing", name)
 		case builtIn[to]:
-			faults = append(faults, connector.Configf("Map the value to the canonical column of that field", "custom_fields: %q is mapped to %q, which is a field of every contact", name, to))
-		case twice:
-			faults = append(faults, connector.Configf("Give each its own field", "custom_fields: %q and %q are both mapped to %q", other, name, to))
+			return connector.Configf("Map the value to the canonical column of that field", "custom_fields: %q is mapped to %q, which is a field of every contact", name, to)
 		}
-		taken[to] = name
-	}
-	return errors.Join(faults...)
+		return nil
+	})
 }
 
 func checkTypes(types map[string]string) error {
 	var faults []error
-	for _, name := range sorted(types) {
-		if err := oneOf(fmt.Sprintf("field_types: %q", name), types[name], fieldTypes...); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		if err := connector.OneOf(fmt.Sprintf("field_types: %q", name), types[name], fieldTypes...); err != nil {
 			faults = append(faults, err)
 		}
 	}
 	return errors.Join(faults...)
-}
-
-func sorted(m map[string]string) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
 }
 
 func configOf(cfg connector.Config) (*Config, error) {

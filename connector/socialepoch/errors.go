@@ -1,19 +1,12 @@
 package socialepoch
 
-import "github.com/sluicehq/sluice/connector"
-
-// Codes of answers that carry no code of the vendor's: the HTTP status speaks.
-const (
-	codeHTTPAuth     = "http_auth"
-	codeHTTPPath     = "http_path"
-	codeHTTPBusy     = "http_429"
-	codeHTTPServer   = "http_5xx"
-	codeHTTPTooLarge = "http_413"
-	codeHTTPRefused  = "http_4xx"
-
-	// codePartial: the answer says or implies that rows failed, and not why.
-	codePartial = "partial"
+import (
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
+
+// codePartial: the answer says or implies that rows failed, and not why.
+const codePartial = "partial"
 
 // Codes of the vendor that this package treats by name.
 const (
@@ -31,7 +24,7 @@ const (
 )
 
 // vendorErrors explains every code that the vendor is known to answer.
-var vendorErrors = []connector.ErrorInfo{
+var vendorErrors = append([]connector.ErrorInfo{
 	{Code: "200", Meaning: "success", Cause: "the vendor read the request; its data says which contacts it took", Fix: "nothing to do", Class: connector.ClassOK},
 	{Code: "500", Meaning: "the vendor failed", Cause: "a fault on the vendor's side that it does not explain",
 		Fix: "nothing to do; the rows are sent again", Class: connector.ClassRetry, Assumed: true},
@@ -58,16 +51,4 @@ var vendorErrors = []connector.ErrorInfo{
 	{Code: "60", Meaning: "an attachment is too large", Cause: "the file behind an address is larger than the vendor takes", Fix: fixRow, Class: connector.ClassRow},
 	{Code: codePartial, Meaning: "the contact was not taken, and the vendor does not say why", Cause: "the answer counts more failures than it explains, or fewer contacts than were sent",
 		Fix: "look the contact up in the vendor's client, then `sluice rejects retry` the row if it is missing", Class: connector.ClassRows, Assumed: true},
-	{Code: codeHTTPAuth, Meaning: "access refused by the web server", Cause: "HTTP 401 or 403 without a code of the vendor: a gateway or an address filter",
-		Fix: "check api_key, base_url and whether the vendor must allow this machine's address", Class: connector.ClassConfig, Assumed: true},
-	{Code: codeHTTPPath, Meaning: "the address does not serve this interface", Cause: "a redirect, HTTP 404 or 405: base_url points elsewhere",
-		Fix: "set base_url to the host that the vendor gave you, without the path", Class: connector.ClassConfig, Assumed: true},
-	{Code: codeHTTPTooLarge, Meaning: "the request is too large", Cause: "a gateway refused the body (HTTP 413)",
-		Fix: "lower max_request_bytes, or shorten long values in the mapping with `truncate:`", Class: connector.ClassRows, Assumed: true},
-	{Code: codeHTTPBusy, Meaning: "too many requests", Cause: "more calls than the vendor allows (HTTP 429)",
-		Fix: "nothing to do; lower the configured rate if it happens often", Class: connector.ClassRetry, Assumed: true},
-	{Code: codeHTTPRefused, Meaning: "the web server refused the request", Cause: "an HTTP 4xx status without a code of the vendor",
-		Fix: "read the message; mend the row if it names one", Class: connector.ClassRows, Assumed: true},
-	{Code: codeHTTPServer, Meaning: "the vendor's server failed", Cause: "an HTTP 5xx status",
-		Fix: "nothing to do; the rows are sent again", Class: connector.ClassRetry, Assumed: true},
-}
+}, restapi.StatusErrors("api_key", "lower max_request_bytes, or shorten long values in the mapping with `truncate:`")...)

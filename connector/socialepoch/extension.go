@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 	"github.com/sluicehq/sluice/internal/rows"
 )
 
@@ -95,7 +96,7 @@ func joined(raw json.RawMessage) (text, code, why string) {
 	}
 	var parts []string
 	for _, item := range list {
-		switch part := flexText(item); {
+		switch part := restapi.Text(item); {
 		case string(item) == "null" || part == "":
 		case item[0] == '[' || item[0] == '{':
 			return "", connector.CodeBadValue, "is a list of more than single values"

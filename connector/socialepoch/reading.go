@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 	"github.com/sluicehq/sluice/internal/rows"
 )
 
@@ -61,32 +62,32 @@ func (b *batch) byNumber(failed []failure) map[string][]int {
 // there is no code, or where the code claims success.
 func outcome(resp *connector.Response, b *batch) (connector.Outcome, error) {
 	r, ok := readReply(resp.Body)
-	success := resp.Status >= 200 && resp.Status < 300
+	success := restapi.Succeeded(resp.Status)
 	switch {
 	case ok && success && r.code == codeOK:
 		return b.byReport(&r), nil
 	case ok && r.code != codeOK:
 		return b.byCode(&r, resp), nil
 	case !success:
-		return byStatus(resp), nil
+		return restapi.ByStatus(resp), nil
 	}
-	return connector.Outcome{}, fmt.Errorf("socialepoch: answer is not the vendor's JSON: %s", glimpse(resp))
+	return connector.Outcome{}, fmt.Errorf("socialepoch: answer is not the vendor's JSON: %s", restapi.Glimpse(resp.Status, resp.Body))
 }
 
 // byCode reads an answer whose own code is no success. The page of the vendor lists the codes of contacts without saying
 // where they stand, so they are taken here too: of one row as that row's, of several as nobody knows whose.
 func (b *batch) byCode(r *reply, resp *connector.Response) connector.Outcome {
-	o := connector.Outcome{Verdict: connector.VerdictSuspect, Code: strconv.FormatInt(r.code, 10), Message: clip(r.message)}
+	o := connector.Outcome{Verdict: connector.VerdictSuspect, Code: strconv.FormatInt(r.code, 10), Message: restapi.Clip(r.message)}
 	switch {
 	case r.code == codeParameter && aboutTime(r.message):
 		o.Verdict, o.Tries = connector.VerdictRetry, triesClock
 		o.Clock, _ = http.ParseTime(resp.Header.Get("Date")) // zero where the answer has none: a fresh token may do
 		return o
-	case r.code == codeParameter || refusedStatus(resp.Status):
+	case r.code == codeParameter || restapi.Barred(resp.Status):
 		o.Verdict, o.Stop = connector.VerdictRetry, connector.KindConfig // nothing is wrong with the rows
 		return o
 	case r.code == codeFailed || resp.Status == http.StatusTooManyRequests || resp.Status >= 500:
-		o.Verdict, o.RetryAfter = connector.VerdictRetry, retryAfter(resp.Header)
+		o.Verdict, o.RetryAfter = connector.VerdictRetry, restapi.RetryAfter(resp.Header)
 		o.Throttled = resp.Status == http.StatusTooManyRequests
 		return o
 	case len(r.data.failed) > 0: // it names rows all the same
@@ -155,7 +156,7 @@ func (b *batch) byReport(r *reply) connector.Outcome {
 		}
 	}
 	bad := max(data.failures, int64(len(data.failed)))
-	rest := connector.Outcome{Code: strconv.Itoa(codeOK), Message: clip(r.message)}
+	rest := connector.Outcome{Code: strconv.Itoa(codeOK), Message: restapi.Clip(r.message)}
 	switch {
 	case bad == int64(attributed) && data.accountsFor(int64(n), bad-int64(repeats)) && r.code == codeOK:
 		return s.outcome(rest)
@@ -187,13 +188,13 @@ func causeOf(r *reply, loose []failure) (code, message string) {
 	}
 	for i, f := range loose {
 		if i > 0 && f.code != loose[0].code {
-			return codePartial, clip(message)
+			return codePartial, restapi.Clip(message)
 		}
 	}
 	if len(loose) > 0 && loose[0].code != "" {
 		code, message = loose[0].code, loose[0].info
 	}
-	return code, clip(message)
+	return code, restapi.Clip(message)
 }
 
 // sorter collects verdicts on rows.
@@ -216,7 +217,7 @@ func (s *sorter) doubt(row int) {
 
 // blame gives a failure to a row.
 func (s *sorter) blame(row int, f failure) {
-	r := connector.RowResult{Row: row, Verdict: connector.VerdictRejected, Code: f.code, Message: clip(f.info)}
+	r := connector.RowResult{Row: row, Verdict: connector.VerdictRejected, Code: f.code, Message: restapi.Clip(f.info)}
 	switch f.number {
 	case codeProcessing:
 		r.Verdict, r.RetryAfter = connector.VerdictRetry, lockFor

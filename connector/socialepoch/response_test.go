@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/restapi"
 )
 
 // report writes data; each failure is "phone code info".
@@ -210,7 +211,7 @@ func TestUnreadableAnswers(t *testing.T) {
 		}
 	}
 	o, err := c.ParseResponse(answer(200, `{"code":22,"message":"`+strings.Repeat("长", 100_000)+testKey+`"}`), nil)
-	if err != nil || len(o.Message) > maxMessage+8 {
+	if err != nil || len(o.Message) > restapi.MaxMessage+8 {
 		t.Errorf("a message of %d bytes, %v", len(o.Message), err)
 	}
 }

@@ -17,6 +17,9 @@ import (
 
 const module = "github.com/sluicehq/sluice"
 
+// shared is the folder of what vendors of one kind of interface have in common.
+const shared = "connector/restapi"
+
 // pkg is what `go list -json` says of a package; Imports leaves those of its tests out.
 type pkg struct {
 	ImportPath, Name, Dir string
@@ -73,7 +76,7 @@ func within(path string, dirs ...string) bool {
 // vendorOf returns the folder of the vendor that a package belongs to.
 func vendorOf(path string) (string, bool) {
 	rest, ok := strings.CutPrefix(path, "connector/")
-	if !ok || within(path, "connector/all", "connector/connectortest") {
+	if !ok || within(path, "connector/all", "connector/connectortest", shared) {
 		return "", false
 	}
 	name, _, _ := strings.Cut(rest, "/")
@@ -106,10 +109,16 @@ func importFault(from, path string) string {
 		return ""
 	case own && ofVendor && !within(from, toVendor, "cmd", "connector/all"):
 		return "only cmd and connector/all may know a vendor"
+	case from == shared && foreign && path != module+"/connector":
+		return "what vendors share knows the vocabulary only"
+	case own && isVendor && testSide(from) && (to == shared || to == vendor):
+		return "a sandbox that reads as the vendor does would prove nothing"
+	case own && to == shared && !isVendor:
+		return "it is for vendors"
 	case from == "connector" && foreign:
 		return "the vocabulary imports the standard library and Arrow only"
-	case isVendor && !testSide(from) && foreign && (!own || !within(to, vendor) && to != "connector" && to != "internal/rows"):
-		return "a vendor imports connector and internal/rows only"
+	case isVendor && !testSide(from) && foreign && (!own || !within(to, vendor) && to != "connector" && to != shared && to != "internal/rows"):
+		return "a vendor imports connector, connector/restapi and internal/rows only"
 	case own && within(to, "connector/all") && !within(from, "cmd", "connector/all"):
 		return "it must work with any list of vendors"
 	case own && within(to, "wire") && !within(from, "wire", "cmd"):
@@ -153,6 +162,16 @@ func TestImportFaultCatches(t *testing.T) {
 		{"connector/nx", "~/internal/rows", false},
 		{"connector/nx", "~/connector", false},
 		{"connector/nx", "~/connector/nx/wording", false},
+		{"connector/nx", "~/connector/restapi", false},
+		{"connector/restapi", "~/connector", false},
+		{"connector/restapi", "net/url", false},
+		{"connector/restapi", "~/internal/rows", true},
+		{"connector/restapi", "~/connector/nx", true},
+		{"connector/restapi", "github.com/apache/arrow/go/v15/arrow", false},
+		{"connector", "~/connector/restapi", true},
+		{"connector/nx/sandbox", "~/connector/restapi", true},
+		{"connector/nx/sandbox", "~/connector/nx", true},
+		{"internal/deliver", "~/connector/restapi", true},
 		{"connector/nx", "~/internal/deliver", true},
 		{"connector/nx", "~/transforms", true},
 		{"connector/nx", "~/connector/socialepoch", true},
