@@ -10,21 +10,23 @@ import (
 const (
 	pollFirst   = time.Second
 	pollMost    = 30 * time.Second
-	lookUpsMost = 6  // answered look-ups before "not there" counts, or a row stays in doubt for good
-	stepsAtOnce = 10 // tokens followed at once without a row settled; a codec that walks in a circle would never wait
+	lookUpsMost = 6 // answered look-ups before "not there" counts, or a row stays in doubt for good
 )
 
 // ask is a set of rows, their keys held, whose verdict is asked for: the answer to their request said that it comes
 // later, or the answer was lost, or an earlier run may have sent them.
 type ask struct {
 	rows    []*row
-	token   string    // "": the rows are looked up
+	token   string    // "": the first step of a look-up
+	look    bool      // it began as a look-up, whatever step it is at
 	at      time.Time // not before
 	gov     *governor // nil: the codec has not named the endpoint yet
 	since   time.Time // begin of the wait that Config.PollLimit bounds; zero: there is none
 	round   int       // waits so far
-	looks   int       // answered look-ups that did not settle the rows
-	steps   int       // tokens followed at once since the last row was settled
+	looks   int       // look-ups, each answered to its last step, that did not settle the rows
+	steps   int       // tokens followed since the last row was settled
+	mark    string    // one of these; a token that comes again shows that the steps go in a circle
+	circles bool      // they do
 	turns   int       // times that a poll by token left nothing but a look-up
 	clocks  int       // polls that ended with the vendor calling our clock wrong
 	resumed bool      // not sent in this run
@@ -73,7 +75,20 @@ func (l *lane) expect(a *ask) {
 
 func (a *ask) joins(b *ask) bool {
 	return a.token == "" && b.token == "" && a.at.Equal(b.at) && a.since.IsZero() && b.since.IsZero() && a.gov == b.gov &&
-		a.round == b.round && a.looks == b.looks && a.turns == b.turns && a.clocks == b.clocks && a.resumed == b.resumed && a.free == b.free
+		a.round == b.round && a.looks == b.looks && a.turns == b.turns && a.clocks == b.clocks && a.resumed == b.resumed && a.free == b.free &&
+		a.look == b.look
+}
+
+// follow takes a step. The token of every step whose number is a power of two is kept to compare with, so that a circle
+// of any length is found within three rounds.
+func (a *ask) follow(token string) {
+	a.token, a.gov = token, nil
+	if a.steps++; token == a.mark {
+		a.circles = true
+	}
+	if a.steps&(a.steps-1) == 0 {
+		a.mark = token
+	}
 }
 
 // with is the same ask for some of its rows.
@@ -205,7 +220,7 @@ func (w *Writer) mark(l *lane, b *batch) {
 
 // lookUpFirst takes the rows out that must be looked up before they are sent. Under the lock.
 func (l *lane) lookUpFirst(rows []*row, now time.Time) []*row {
-	a := &ask{at: now, round: 1, resumed: true}
+	a := &ask{at: now, round: 1, resumed: true, look: true}
 	kept := rows[:0]
 	for _, r := range rows {
 		if r.look {

@@ -55,16 +55,17 @@
 // A codec that is a connector.Poller may answer Pending: the rows stay open, their keys held, and are asked for later
 // (see ask). Polls go through governor, signature and exchange as requests do, under the endpoint that AppendPoll
 // names. Waits are 1, 2, 4, 8, 16 and then 30 s, a RetryAfter is their floor; it makes the rows wait and not the endpoint.
-// Another Token is the next step, taken at once; after ten without a row settled, steps wait too. Rows that a poll by
-// token calls Retry go back to the front and have spent a send; those it calls Ambiguous are looked up. A poll
-// that fails, is throttled or cannot be read says nothing of its rows and is made again. Config.PollLimit bounds the
-// time from an accepted request to its verdict, and that for which polls fail: then the run ends as a Transient error
-// with the rows open.
+// Another Token is the next step, taken at once, unless the tokens go in a circle. Rows that a poll by token calls Retry
+// go back to the front and have spent a send; those it calls Ambiguous are looked up. A poll that fails, is throttled or
+// cannot be read says nothing of its rows and is made again. Config.PollLimit bounds the time that a step waits for its
+// verdict, and that for which polls fail: then the run ends as a Transient error with the rows open.
 //
 // Where the codec is a Poller, rows that would be ambiguous are looked up (AppendPoll without a token), after 1 s and
-// with the waits above. Found is delivered. An accepted import may not be in yet, so "not there" counts only when the
-// sixth answered look-up says so, at least 61 s after the reply was lost; then the row is sent. A row of which the
-// sixth look-up knows nothing is rejected as ambiguous. Look-ups that failed are not counted, nor those that say Pending.
+// with the waits above. A look-up may take several steps, such as the pages of a list: rows are settled by whichever
+// step finds them, and only the last one says of the others that they are not there. Found is delivered. An accepted
+// import may not be in yet, so "not there" counts only when the sixth answered look-up says so, at least 61 s after the
+// reply was lost; then the row is sent. A row of which the sixth look-up knows nothing is rejected as ambiguous. Look-ups
+// that failed are not counted, nor those that say Pending.
 //
 // The first Config.LookupFirst rows of a run may have been sent by the run before. They are looked up in the same way,
 // at once and then with the same waits, before they are sent; rows behind them do not wait.

@@ -87,20 +87,20 @@ func (w *Writer) learn(h *hearing, x *row, res connector.RowResult) {
 		w.refuse(x, res)
 	case connector.VerdictPending:
 		h.floor = max(h.floor, res.RetryAfter)
-		if token := h.reading.Token; token != "" && token != a.token && a.steps < stepsAtOnce {
+		if token := h.reading.Token; token != "" && token != a.token && !a.circles {
 			h.step = append(h.step, x)
 		} else {
 			h.wait = append(h.wait, x)
 		}
 	case connector.VerdictRetry:
-		if a.token == "" && a.looks+1 < w.lookUps {
+		if a.look && a.looks+1 < w.lookUps {
 			h.look = append(h.look, x) // what was accepted may not be in yet
 			return
 		}
 		h.settled++
 		w.sendAgain(h, x, res)
 	default:
-		if a.token == "" && a.looks+1 >= w.lookUps || a.turns >= w.lookUps {
+		if a.look && a.looks+1 >= w.lookUps || a.turns >= w.lookUps {
 			h.settled++
 			res.Code = connector.CodeAmbiguous
 			if res.Message == "" {
@@ -136,25 +136,25 @@ func (w *Writer) goOn(h *hearing) {
 		return
 	}
 	if len(h.look) > 0 {
-		next := a.with(h.look)
-		if next.since = (time.Time{}); a.token == "" {
-			next.looks++
-			next.clocks = 0
+		next := &ask{rows: h.look, look: true, free: a.free, resumed: a.resumed, turns: a.turns}
+		if a.look {
+			next.looks = a.looks + 1
+			next.round = max(next.looks, a.round)
 		} else {
-			*next = ask{rows: h.look, free: a.free, resumed: a.resumed, turns: a.turns + 1}
+			next.turns++
 		}
 		w.postpone(next, h.now, h.floor)
 		l.expect(next)
 	}
 	if h.settled > 0 {
-		a.steps = 0
+		a.steps, a.mark, a.circles = 0, "", false
 	}
 	if len(h.step) > 0 {
 		next := a.with(h.step)
-		next.token, next.gov, next.round, next.clocks = h.reading.Token, nil, 0, 0
-		next.steps++
+		next.follow(h.reading.Token)
+		next.round, next.clocks = 0, 0
 		next.at = h.now.Add(atLeast(0, h.floor))
-		next.begin(h.now)
+		next.since = h.now // however long the way is, each step on it is an answer
 		l.expect(next)
 	}
 	if len(h.wait) > 0 {
@@ -181,8 +181,8 @@ func (w *Writer) waitOn(h *hearing, a *ask) {
 		h.call.lane.expect(a)
 		return
 	}
-	if token := h.reading.Token; !h.silent && token != "" && token != a.token { // out of steps at once
-		a.token, a.gov = token, nil
+	if token := h.reading.Token; !h.silent && token != "" && token != a.token { // not at once
+		a.follow(token)
 	}
 	a.clocks = 0
 	a.begin(h.now)
@@ -221,7 +221,7 @@ func (w *Writer) await(s *sorting) {
 		l.expect(a)
 	}
 	if len(s.lost) > 0 {
-		a := &ask{rows: s.lost, free: s.free}
+		a := &ask{rows: s.lost, free: s.free, look: true}
 		w.postpone(a, s.now, 0)
 		l.expect(a)
 	}

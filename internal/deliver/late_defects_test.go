@@ -72,6 +72,15 @@ func TestLateDefectsAreCaught(t *testing.T) {
 		{"believes the first look-up", "was imported 2 times", func(w *lateWorld) {
 			w.writer = func(w *Writer) connector.Writer { w.lookUps = 1; return w }
 		}},
+		{"believes the first page", "was imported 2 times", lateCrook(func(c *lateCrooked) {
+			c.poll = func(code string, o *connector.Outcome) {
+				for i := range o.Rows {
+					if code == "page" {
+						o.Rows[i].Verdict, o.Token = connector.VerdictRetry, ""
+					}
+				}
+			}
+		})},
 		{"looks nothing up after a resume", "was imported 2 times", func(w *lateWorld) { w.blind = true }},
 		{"looks too few up after a resume", "was imported 2 times", func(w *lateWorld) {
 			w.writer = func(w *Writer) connector.Writer { w.lookFirst = min(w.lookFirst, 2); return w }

@@ -137,6 +137,7 @@ func TestLostReplyIsLookedUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			lateBubble(t, func(t *testing.T, r *rig, s *lateServer) {
 				s.pollRows, s.slow = 7, 20*time.Second
+				s.pages = pick(name == "cut", 3, 1)
 				s.plan = on("/import", 1, answer)
 				rows := r.some(20)
 				o := r.late(s).write(rows)
@@ -152,36 +153,62 @@ func TestLostReplyIsLookedUp(t *testing.T) {
 	}
 }
 
-// TestNotThereCounts: only after six look-ups, a minute after the reply was lost, is a row sent again.
+// TestNotThereCounts: only after six look-ups, each over all its pages, a minute after the reply was lost, is a row sent
+// again.
 func TestNotThereCounts(t *testing.T) {
-	lateBubble(t, func(t *testing.T, r *rig, s *lateServer) {
-		lost := gateway
-		s.plan = on("/import", 1, lost)
-		began := time.Now()
-		rows := r.some(20)
-		r.late(s).write(rows)
-		r.pass(61 * time.Second)
-		want(t, "imports before the time", s.calls["/import"], 1)
-		r.settle()
-		want(t, "imports", s.calls["/import"], 2)
-		want(t, "look-ups", s.calls["/lookup"], 6)
-		s.clean(t, rows)
-		if d := time.Since(began); d > 90*time.Second {
-			t.Errorf("it took %s", d)
-		}
-	})
+	for _, pages := range []int{1, 2, 30} {
+		lateBubble(t, func(t *testing.T, r *rig, s *lateServer) {
+			s.pages = pages
+			s.plan = on("/import", 1, gateway)
+			began := time.Now()
+			rows := r.some(20)
+			r.late(s).write(rows)
+			r.pass(61 * time.Second)
+			want(t, "imports before the time", s.calls["/import"], 1)
+			r.settle()
+			want(t, "imports", s.calls["/import"], 2)
+			want(t, "look-ups", s.calls["/lookup"], 6*pages)
+			s.clean(t, rows)
+			if d := time.Since(began); d > time.Duration(90+3*pages)*time.Second {
+				t.Errorf("it took %s", d)
+			}
+		})
+	}
 }
 
 // TestDoubtStays: what look-ups cannot tell of is rejected as ambiguous, and not sent.
 func TestDoubtStays(t *testing.T) {
+	for _, pages := range []int{1, 3} {
+		lateBubble(t, func(t *testing.T, r *rig, s *lateServer) {
+			s.pages = pages
+			s.plan = on("/import", 1, gateway)
+			o := r.late(s).write(r.some(3, func(c *contact) { c.Note = pick(c.ID == 2, "dark", "") }))
+			r.settle()
+			want(t, "ambiguous", o.codes()[connector.CodeAmbiguous], 1)
+			want(t, "row", o.rejected[0].Row, 1)
+			want(t, "look-ups", s.calls["/lookup"], 6*pages)
+			want(t, "delivered", r.writer.Stats().Rows, 2)
+		})
+	}
+}
+
+// TestALongWalkMayFail: a step that fails is made again where it was, however long the walk has lasted.
+func TestALongWalkMayFail(t *testing.T) {
 	lateBubble(t, func(t *testing.T, r *rig, s *lateServer) {
-		s.plan = on("/import", 1, gateway)
-		o := r.late(s).write(r.some(3, func(c *contact) { c.Note = pick(c.ID == 2, "dark", "") }))
+		r.conf.RequestsPerSecond, r.conf.PollLimit = 1, time.Minute
+		s.pages = 200
+		s.plan = func(path string, n int) *scripted {
+			if path == "/import" && n == 1 || path == "/lookup" && n == 150 {
+				return &gateway
+			}
+			return nil
+		}
+		rows := r.some(20)
+		r.late(s).write(rows)
 		r.settle()
-		want(t, "ambiguous", o.codes()[connector.CodeAmbiguous], 1)
-		want(t, "row", o.rejected[0].Row, 1)
-		want(t, "look-ups", s.calls["/lookup"], 6)
-		want(t, "delivered", r.writer.Stats().Rows, 2)
+		want(t, "imports", s.calls["/import"], 2)
+		want(t, "look-ups", s.calls["/lookup"], 6*200+1)
+		s.clean(t, rows)
 	})
 }
 
@@ -293,14 +320,20 @@ func pollSays(o connector.Outcome) func(*lateCrooked) {
 	return func(c *lateCrooked) { c.poll = func(_ string, out *connector.Outcome) { *out = o } }
 }
 
-// TestTokensInACircle: a codec that always names another step does not spin.
+// TestTokensInACircle: a codec that names the same steps over and over does not spin.
 func TestTokensInACircle(t *testing.T) {
+	for _, length := range []int{2, 3, 17} {
+		tokensInACircle(t, length)
+	}
+}
+
+func tokensInACircle(t *testing.T, length int) {
 	lateBubble(t, func(t *testing.T, r *rig, s *lateServer) {
 		n := 0
 		o := r.late(s, func(c *lateCrooked) {
 			c.poll = func(_ string, o *connector.Outcome) {
 				n++
-				*o = connector.Outcome{Verdict: connector.VerdictPending, Token: []string{"list-t1", "t1"}[n%2]}
+				*o = connector.Outcome{Verdict: connector.VerdictPending, Token: strings.Repeat("list-", n%length) + "t1"}
 			}
 		}).write(r.some(3))
 		r.settle()

@@ -32,6 +32,7 @@ type lateServer struct {
 	slow     time.Duration // at most, from acceptance to import
 	rows     int           // per request
 	pollRows int           // per look-up
+	pages    int           // steps of a look-up; 0: 1
 	maxCalls int           // in flight, per endpoint
 	plan     func(path string, n int) *scripted
 
@@ -54,7 +55,7 @@ type job struct {
 }
 
 type lateReply struct {
-	Code  string        // ok, accepted, pending, step, done, gone, found, slow
+	Code  string        // ok, accepted, pending, step, done, gone, page, found, slow
 	Token string        `json:",omitempty"`
 	In    []int64       `json:",omitempty"`
 	Dark  []int64       `json:",omitempty"` // rows that a look-up cannot tell of
@@ -166,9 +167,9 @@ func (s *lateServer) handle(path, token string, rows []contact, rnd *rand.Rand) 
 	case "/import":
 		return s.imports(rows, now, rnd)
 	case "/lookup":
-		return s.lookUp(rows, now)
+		return s.lookUp(token, rows, now)
 	}
-	j := s.jobs[strings.TrimPrefix(token, "list-")]
+	j := s.jobs[strings.ReplaceAll(token, "list-", "")]
 	if now.Before(s.waits[token]) {
 		s.accuse("a poll came %s early", s.waits[token].Sub(now))
 	}
@@ -224,11 +225,26 @@ func (s *lateServer) undecided(id int64) bool {
 	return s.heard[id] == "accepted" || s.heard[id] == "pending" || s.heard[id] == "step"
 }
 
-func (s *lateServer) lookUp(rows []contact, now time.Time) lateReply {
+// lookUp shows one page of the rows that are in, those of all pages by turns.
+func (s *lateServer) lookUp(token string, rows []contact, now time.Time) lateReply {
 	if len(rows) > s.pollRows {
 		s.accuse("a look-up of %d rows, %d are allowed", len(rows), s.pollRows)
 	}
-	out := lateReply{Code: "found", In: s.present(rows, now)}
+	out, page, pages := lateReply{Code: "found"}, 0, int64(max(s.pages, 1))
+	if token != "" {
+		if _, err := fmt.Sscanf(token, "page-%d", &page); err != nil || int64(page) >= pages {
+			s.accuse("a look-up of %q", token)
+		}
+	}
+	for _, id := range s.present(rows, now) {
+		if id%pages == int64(page) {
+			out.In = append(out.In, id)
+		}
+	}
+	if int64(page) < pages-1 {
+		out.Code, out.Token = "page", fmt.Sprint("page-", page+1)
+		return out
+	}
 	for i := range rows {
 		if rows[i].Note == "dark" {
 			out.Dark = append(out.Dark, rows[i].ID)
@@ -270,7 +286,7 @@ func (c *lateCodec) AppendRequest(req *connector.Request, rec arrow.Record) erro
 func (c *lateCodec) AppendPoll(req *connector.Request, token string, rec arrow.Record) error {
 	path := "poll"
 	switch {
-	case token == "":
+	case token == "" || strings.HasPrefix(token, "page-"):
 		path = "lookup"
 	case strings.HasPrefix(token, "list-"):
 		path = "list"
@@ -302,6 +318,9 @@ func (c *lateCodec) ParsePoll(resp *connector.Response, _ string, rec arrow.Reco
 	case "ok", "done":
 		o.Verdict = connector.VerdictDelivered
 		o.Rows = missing(rec, r.In, connector.VerdictRejected)
+	case "page":
+		o.Verdict = connector.VerdictDelivered
+		o.Rows = missing(rec, r.In, connector.VerdictPending)
 	case "found":
 		o.Verdict = connector.VerdictDelivered
 		o.Rows = missing(rec, r.In, connector.VerdictRetry)
