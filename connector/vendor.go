@@ -86,6 +86,7 @@ type ErrorInfo struct {
 const (
 	CodeBadUTF8      = "bad_utf8"
 	CodeBadJSON      = "bad_json"
+	CodeBadCSV       = "bad_csv"
 	CodeBadType      = "bad_type"
 	CodeBadDate      = "bad_date"
 	CodeBadPhone     = "bad_phone"
@@ -105,7 +106,8 @@ const (
 // LocalErrors explains the codes of refusals that Sluice makes before anything is sent.
 var LocalErrors = []ErrorInfo{
 	{Code: CodeBadUTF8, Meaning: "the row is not valid UTF-8", Cause: "the file has another encoding, or was cut inside a character", Fix: "convert the file to UTF-8, or set `encoding: gb18030` on the file reader", Class: ClassRow},
-	{Code: CodeBadJSON, Meaning: "the row is not a JSON object", Cause: "a broken line, a value of another kind, or text behind the object", Fix: "mend the line at its source", Class: ClassRow},
+	{Code: CodeBadJSON, Meaning: "the row is not a JSON object", Cause: "a broken line, a value of another kind, or text behind the object", Fix: "mend the line at its source, or put a JSON object in its place in an edited copy and give that to `sluice rejects retry --file`", Class: ClassRow},
+	{Code: CodeBadCSV, Meaning: "the row does not have the form of its CSV file", Cause: "more or fewer cells than the header, a stray quote, or a value in a column without a name", Fix: "mend the row at its source, or put a JSON object in its place in an edited copy and give that to `sluice rejects retry --file`", Class: ClassRow},
 	{Code: CodeBadType, Meaning: "a value does not fit its column's type", Cause: "the schema promises another type than the record holds", Fix: "mend the schema, or convert the value with `type:` in the mapping", Class: ClassRow},
 	{Code: CodeBadDate, Meaning: "a date could not be read", Cause: "its layout is not among those of the mapping, or the day does not exist", Fix: "add the layout to `date: {in: [...]}`, or mend the value", Class: ClassRow},
 	{Code: CodeBadPhone, Meaning: "a phone number could not be read", Cause: "it holds letters, or too few or too many digits", Fix: "mend the number, or map another field with `from: [a, b]`", Class: ClassRow},

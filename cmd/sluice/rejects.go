@@ -22,7 +22,7 @@ func (a *app) rejects() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rejects",
 		Short: "List, show, resend and remove rejected rows",
-		Args:  cobra.NoArgs,
+		Args:  unknownVerb,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.rejectsLs(), a.rejectsShow(), a.rejectsRetry(), a.rejectsPurge())
@@ -224,7 +224,8 @@ func (a *app) retryRejects(ctx context.Context, path string, retry reject.Retry)
 	if err != nil {
 		return err
 	}
-	r := job.Run{Reader: reject.NewReader(d, retry, t.Mapping.Fields, memory.DefaultAllocator), Rejects: d}
+	reader := reject.NewReader(d, retry, t.Mapping.Fields, memory.DefaultAllocator)
+	r := job.Run{Reader: reader, Rejects: d}
 	if retry.DryRun {
 		r.DryRun, r.Rejects = a.printRequest, nil
 	}
@@ -232,7 +233,34 @@ func (a *app) retryRejects(ctx context.Context, path string, retry reject.Retry)
 	start := time.Now()
 	res.Report, res.Stats, res.Err = t.Run(ctx, r)
 	res.Took = time.Since(start)
-	return errors.Join(a.finish(res, runFlags{dryRun: retry.DryRun}), d.Close())
+	err = a.finish(res, runFlags{dryRun: retry.DryRun})
+	if res.Err == nil {
+		a.tellHeld(reader.Held(), dir, retry)
+	}
+	return errors.Join(err, d.Close())
+}
+
+// tellHeld tells of the rejects that a retry left as they were, and how to mend them.
+func (a *app) tellHeld(held reject.Held, dir string, retry reject.Retry) {
+	if held.Rows == 0 {
+		return
+	}
+	out := a.out
+	if retry.DryRun {
+		out = a.err
+	}
+	first := ""
+	if held.First != "" {
+		first = " of " + held.First
+	}
+	fmt.Fprintf(out, "  %d rejected rows were not sent and stay as they are: what is kept of them is no JSON object, so there is nothing to map\n", held.Rows)
+	fmt.Fprintf(out, "  the text%s: %s\n", first, printable(held.Why))
+	edit := retry.File
+	if edit == "" {
+		edit = "edited.jsonl"
+		fmt.Fprintf(out, "  to mend them: sluice rejects show %s --open --json > %s\n", dir, edit)
+	}
+	fmt.Fprintf(out, "  then put an object such as {\"phone\": \"…\"} in place of the text behind \"row\" and retry with --file %s\n", edit)
 }
 
 func (a *app) rejectsPurge() *cobra.Command {

@@ -22,6 +22,7 @@ import (
 
 const (
 	lockFile  = "lock"
+	retryFile = "retry.lock"
 	marksFile = "marks.jsonl"
 	lineFiles = ".jsonl"
 	stamp     = "20060102T150405Z"

@@ -1,16 +1,21 @@
 package reject
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
+	"path/filepath"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/rows"
+	"github.com/sluicehq/sluice/internal/state/disk"
 )
 
 // Retry says which rejects are sent again.
@@ -31,16 +36,23 @@ const (
 // NewReader returns a Reader that hands out rejected rows as they were first read, or as they were edited since. It needs
 // no position: each batch that is acked is marked, and the next retry passes it over. fields names the columns of a
 // stream, as for any input without a schema.
-func NewReader(d *Dir, retry Retry, fields func(stream string) []string, mem memory.Allocator) connector.Reader {
-	return &reader{dir: d, retry: retry, fields: fields, mem: mem}
+//
+// A reject that still is no row, because it is the text of a broken line, is not handed out: it would come back as it
+// went. It stays as it is and is counted, see Reader.Held.
+func NewReader(d *Dir, retry Retry, fields func(stream string) []string, mem memory.Allocator) *Reader {
+	return &Reader{dir: d, retry: retry, fields: fields, mem: mem}
 }
 
-type reader struct {
+// Reader is a connector.Reader over rejects. From Open to Close it holds the directory against other retries: two at a time
+// would send the same rows twice.
+type Reader struct {
 	dir    *Dir
 	retry  Retry
 	fields func(stream string) []string
 	mem    memory.Allocator
 
+	lock   *disk.Lock // nil: not open, or a dry run, which sends nothing
+	kept   Held
 	scan   *scan
 	held   *Entry // read, but of another stream than the batch before
 	ended  bool
@@ -49,9 +61,12 @@ type reader struct {
 }
 
 // Open fixes what will be read: rows that the retry itself rejects again are not part of it.
-func (r *reader) Open(_ context.Context, from connector.Position) error {
+func (r *Reader) Open(_ context.Context, from connector.Position) error {
 	if from != nil {
 		return connector.Configf("Start the retry without a position", "rejects are sent again from their marks, not from a position")
+	}
+	if err := r.hold(); err != nil {
+		return err
 	}
 	filter := r.retry.Filter
 	filter.Open = r.retry.File == ""
@@ -67,14 +82,48 @@ func (r *reader) Open(_ context.Context, from connector.Position) error {
 		if info.IsDir() {
 			return connector.Configf("Give the path of one file", "%s is a folder", r.retry.File)
 		}
-		s.files, s.strict = []segment{{r.retry.File, info.Size()}}, true
+		size := info.Size()
+		if !info.Mode().IsRegular() {
+			size = math.MaxInt64 // a pipe: it ends when it ends
+		}
+		s.files, s.strict = []segment{{r.retry.File, size}}, true
 	}
 	r.scan = s
 	return nil
 }
 
+// Held are the rejects that a retry left as they were, because what is kept of them cannot be read as a row.
+type Held struct {
+	Rows  int
+	First string // the id of the first; empty for a line written by hand
+	Why   string // it could not be read
+}
+
+// Held returns what was left. It may be called after the run.
+func (r *Reader) Held() Held { return r.kept }
+
+// hold takes the lock of retries.
+func (r *Reader) hold() error {
+	if r.retry.DryRun {
+		return nil
+	}
+	lock, err := disk.Exclusive(filepath.Join(r.dir.path, retryFile))
+	switch held := (*disk.HeldError)(nil); {
+	case errors.As(err, &held) && held.PID != 0:
+		return connector.Configf("Wait until it has ended, then look with `sluice rejects ls` at what is still open",
+			"another retry of these rejects is going on: process %d holds %s", held.PID, r.dir.path)
+	case errors.Is(err, disk.ErrHeld):
+		return connector.Configf("Wait until it has ended, then look with `sluice rejects ls` at what is still open",
+			"another retry of these rejects is going on in %s", r.dir.path)
+	case err != nil:
+		return connector.Configf("Check the folder's permissions", "the rejects folder %s cannot be locked: %w", r.dir.path, err)
+	}
+	r.lock = lock
+	return nil
+}
+
 // Read returns the next rejects of one stream.
-func (r *reader) Read(ctx context.Context) (connector.Batch, error) {
+func (r *Reader) Read(ctx context.Context) (connector.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return connector.Batch{}, err
 	}
@@ -101,10 +150,13 @@ func (r *reader) Read(ctx context.Context) (connector.Batch, error) {
 			r.held = &e
 			break
 		}
-		row := e.Original()
-		if refusal := build.Append(row); refusal != nil {
-			batch.Refused = append(batch.Refused, refusal.Result(build.Len()))
-			build.AppendRefused(row)
+		if why := appendEntry(build, &e); why != "" {
+			r.keep(&e, why)
+			if build.Len() == 0 {
+				build.Release()
+				build = nil
+			}
+			continue
 		}
 		ids = append(ids, e.ID)
 		batch.Bytes += int64(len(e.ID)) + 16
@@ -121,8 +173,28 @@ func (r *reader) Read(ctx context.Context) (connector.Batch, error) {
 	return batch, nil
 }
 
+// appendEntry adds the reject's row to the batch, or says why it is none.
+func appendEntry(build *rows.Builder, e *Entry) (why string) {
+	row := e.Original()
+	if e.Code == connector.CodeBadUTF8 && bytes.ContainsRune(row, utf8.RuneError) {
+		// To send it would put the marks of what was lost into the CRM.
+		return "bytes of it that are no text were lost when it was read"
+	}
+	if refusal := build.Append(row); refusal != nil {
+		return refusal.Message
+	}
+	return ""
+}
+
+// keep counts a reject that is left as it is.
+func (r *Reader) keep(e *Entry, why string) {
+	if r.kept.Rows++; r.kept.Rows == 1 {
+		r.kept.First, r.kept.Why = e.ID, why
+	}
+}
+
 // next returns the next entry to send; io.EOF at the end, again and again.
-func (r *reader) next() (Entry, error) {
+func (r *Reader) next() (Entry, error) {
 	if r.held != nil {
 		e := *r.held
 		r.held = nil
@@ -145,7 +217,7 @@ func (r *reader) next() (Entry, error) {
 }
 
 // Ack marks the rows of the oldest batch.
-func (r *reader) Ack(_ context.Context, s connector.Settled) error {
+func (r *Reader) Ack(_ context.Context, s connector.Settled) error {
 	r.mu.Lock()
 	if len(r.unsent) == 0 || len(r.unsent[0]) != s.Rows {
 		r.mu.Unlock()
@@ -182,9 +254,14 @@ func (r *reader) Ack(_ context.Context, s connector.Settled) error {
 	return errors.Join(r.dir.Mark(passed, mark), r.dir.Mark(again, MarkAgain))
 }
 
-func (r *reader) Close() error {
+func (r *Reader) Close() error {
 	if r.scan != nil {
 		r.scan.close()
 	}
-	return nil
+	if r.lock == nil {
+		return nil
+	}
+	lock := r.lock
+	r.lock = nil
+	return lock.Close()
 }

@@ -92,7 +92,7 @@ func TestRetry(t *testing.T) {
 
 	second := openDir(t, path, "run2")
 	v, report := retry(t, second, Retry{})
-	if report.Read != 5 || report.Delivered != 3 || report.Rejected != 2 || !report.Complete {
+	if report.Read != 4 || report.Delivered != 3 || report.Rejected != 1 || !report.Complete {
 		t.Errorf("got %+v", report)
 	}
 	want := []string{`{"phone":"1","other":[1,2]}`, `{"phone":null}`, `{"phone":12345678901234567890}`}
@@ -103,14 +103,14 @@ func TestRetry(t *testing.T) {
 	for _, e := range list(t, second, Filter{Run: "run1"}) {
 		marks = append(marks, e.Mark)
 	}
-	if want := []Mark{MarkLanded, MarkAgain, MarkLanded, MarkAgain, MarkLanded}; !slices.Equal(marks, want) {
+	if want := []Mark{MarkLanded, MarkAgain, MarkLanded, "", MarkLanded}; !slices.Equal(marks, want) {
 		t.Errorf("got %q, want %q", marks, want)
 	}
 	open := list(t, second, Filter{Open: true})
-	if got := ids(open); !slices.Equal(got, []string{"run2-1-1", "run2-1-2"}) {
+	if got := ids(open); !slices.Equal(got, []string{"run1-1-4", "run2-1-1"}) {
 		t.Errorf("open: %q", got)
 	}
-	if got := string(open[1].Original()); got != "no json" {
+	if got := string(open[0].Original()); got != "no json" {
 		t.Errorf("the raw text came back as %q", got)
 	}
 	_ = second.Close()
@@ -122,6 +122,74 @@ func TestRetry(t *testing.T) {
 	}
 	if n := len(list(t, third, Filter{Open: true})); n != 2 {
 		t.Errorf("%d open", n)
+	}
+}
+
+// TestRetryKeepsText: what is no row is not sent, not rejected a second time and not marked: it stays until somebody edits it.
+func TestRetryKeepsText(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path, "run1")
+	text := func(stream, code, row string) pipeline.Reject {
+		return pipeline.Reject{Stream: stream, Row: []byte(row), Raw: true, Result: connector.RowResult{Code: code}}
+	}
+	write(t, d, text("a", "bad_csv", "1,2,3"), text("b", "bad_utf8", "{\"phone\":\"\uFFFD\"}"), text("b", "bad_json", "{"),
+		letter("b", "1", "1005", `{"phone":"1"}`), text("a", "bad_utf8", "{\"phone\":\"\xff\"}"))
+	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	defer mem.AssertSize(t, 0)
+	r := NewReader(d, Retry{}, fields, mem)
+	if err := r.Open(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	b, err := r.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Stream != "b" || b.NumRows() != 1 || len(b.Refused) != 0 {
+		t.Errorf("got %d rows of %s, %d refused", b.NumRows(), b.Stream, len(b.Refused))
+	}
+	b.Rows.Release()
+	if _, err := r.Read(t.Context()); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v", err)
+	}
+	if held := r.Held(); held.Rows != 4 || held.First != "run1-1-1" || held.Why == "" {
+		t.Errorf("got %+v", held)
+	}
+	if err := r.Ack(t.Context(), connector.Settled{Rows: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(list(t, d, Filter{Open: true})); n != 4 {
+		t.Errorf("%d open", n)
+	}
+	// With an object in its place it goes.
+	file := filepath.Join(t.TempDir(), "edited.jsonl")
+	if err := os.WriteFile(file, []byte(`{"id":"run1-1-1","stream":"a","code":"bad_csv","row":{"phone":"7"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close()
+	if v, _ := retry(t, d, Retry{File: file}); !slices.Equal(v.got, []string{`{"phone":"7"}`}) {
+		t.Errorf("got %q", v.got)
+	}
+}
+
+// TestOneRetryAtATime: the second is refused while the first goes on, and free to go when it has ended; a dry run disturbs
+// nobody.
+func TestOneRetryAtATime(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path, "run1")
+	write(t, d, letter("a", "1", "1005", `{"phone":"1"}`))
+	first, second := NewReader(d, Retry{}, fields, memory.DefaultAllocator), NewReader(d, Retry{}, fields, memory.DefaultAllocator)
+	if err := first.Open(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	wantConfig(t, second.Open(t.Context(), nil), "another retry", fmt.Sprintf("process %d", os.Getpid()))
+	_ = second.Close()
+	if v, _ := retry(t, d, Retry{DryRun: true}); len(v.got) != 1 {
+		t.Errorf("the dry run sent %q", v.got)
+	}
+	_ = first.Close()
+	if v, _ := retry(t, d, Retry{}); len(v.got) != 1 {
+		t.Errorf("got %q", v.got)
 	}
 }
 

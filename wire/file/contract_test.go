@@ -31,7 +31,7 @@ func contract(t *testing.T, csv bool) wiretest.Harness {
 			line = `{"broken ` + fmt.Sprint(i)
 			row.JSON, row.Code = line, connector.CodeBadJSON
 			if csv {
-				row.Code = connector.CodeBadValue
+				row.Code = connector.CodeBadCSV
 			}
 		}
 		if i%10 == 9 {

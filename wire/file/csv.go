@@ -166,7 +166,7 @@ func (t *table) toObject(record []byte) ([]byte, *rows.Refusal) {
 	}
 	cells, err := t.cells(record)
 	if err != nil {
-		return nil, &rows.Refusal{Code: connector.CodeBadValue, Message: "the row is not CSV: " + cause(err).Error()}
+		return nil, &rows.Refusal{Code: connector.CodeBadCSV, Message: "the row is not CSV: " + cause(err).Error()}
 	}
 	out := append(t.object[:0], '{')
 	for i, cell := range cells {
@@ -177,7 +177,7 @@ func (t *table) toObject(record []byte) ([]byte, *rows.Refusal) {
 			return nil, countRefusal(len(cells), len(t.names))
 		}
 		if t.keys[i] == nil {
-			return nil, &rows.Refusal{Code: connector.CodeBadValue, Message: "the row has a value in a column that has no name in the header"}
+			return nil, &rows.Refusal{Code: connector.CodeBadCSV, Message: "the row has a value in a column that has no name in the header"}
 		}
 		if len(out) > 1 {
 			out = append(out, ',')
@@ -193,7 +193,7 @@ func (t *table) toObject(record []byte) ([]byte, *rows.Refusal) {
 }
 
 func countRefusal(cells, names int) *rows.Refusal {
-	return &rows.Refusal{Code: connector.CodeBadValue, Message: "the row has " + plural(cells, "cell") + " where the header has " + plural(names, "column")}
+	return &rows.Refusal{Code: connector.CodeBadCSV, Message: "the row has " + plural(cells, "cell") + " where the header has " + plural(names, "column")}
 }
 
 // cause drops the line and column of a parse error: they count within the record.

@@ -20,13 +20,13 @@ func TestBadRowsKeepTheirPlace(t *testing.T) {
 		{"a.jsonl", "{\"a\":1}\n{\"a\":\n\n[1]\n\"x\"\n{\"a\":\"\xff\"}\n{\"a\":2} {}\n{\"a\":3}", Config{}, []string{
 			`{"a":1}`, "bad_json: line 2: ", "bad_json: line 4: ", "bad_json: line 5: ", "bad_utf8: line 6: ", "bad_json: line 7: ", `{"a":3}`}},
 		{"a.csv", "a,b,\n1,\n2,3,,\n\"4\n4\",5\n6,\"x\"y\n7,z\"z\n8,\xff\n9,9,9\n10,10,\n\"open,1\n11,11,\n", Config{}, []string{
-			"bad_value: line 2: the row has 2 cells where the header has 3 columns",
+			"bad_csv: line 2: the row has 2 cells where the header has 3 columns",
 			`{"a":"2","b":"3"}`,
-			"bad_value: line 4: the row has 2 cells", "bad_value: line 6: the row is not CSV: something follows",
-			"bad_value: line 7: the row is not CSV: a quote stands inside", "bad_utf8: line 8: ",
-			"bad_value: line 9: the row has a value in a column that has no name", `{"a":"10","b":"10"}`,
-			"bad_value: line 11: a field opens a quote", `{"a":"11","b":"11"}`}},
-		{"more.csv", "a,b\n1,2,3\n4,5\n", Config{}, []string{"bad_value: line 2: the row has 3 cells where the header has 2 columns", `{"a":"4","b":"5"}`}},
+			"bad_csv: line 4: the row has 2 cells", "bad_csv: line 6: the row is not CSV: something follows",
+			"bad_csv: line 7: the row is not CSV: a quote stands inside", "bad_utf8: line 8: ",
+			"bad_csv: line 9: the row has a value in a column that has no name", `{"a":"10","b":"10"}`,
+			"bad_csv: line 11: a field opens a quote", `{"a":"11","b":"11"}`}},
+		{"more.csv", "a,b\n1,2,3\n4,5\n", Config{}, []string{"bad_csv: line 2: the row has 3 cells where the header has 2 columns", `{"a":"4","b":"5"}`}},
 		{"gb.csv", "a\n\xff\xff\nok\n", Config{Encoding: GB18030}, []string{"bad_utf8: line 2: the row holds bytes that are not GB18030", `{"a":"ok"}`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -194,7 +194,7 @@ func TestLateAndChangingFields(t *testing.T) {
 func TestUnclosedQuoteBeyondTheLimit(t *testing.T) {
 	text := "a,b\n1,\"stray\n" + strings.Repeat("2,3\n", 100)
 	got, _, end := read(t, Config{Path: write(t, "a.csv", text), max: 100}, nil, "a")
-	if end != io.EOF || len(got) != 101 || !strings.HasPrefix(got[0], "bad_value: line 2:") || got[100] != `{"a":"2","b":"3"}` {
+	if end != io.EOF || len(got) != 101 || !strings.HasPrefix(got[0], "bad_csv: line 2:") || got[100] != `{"a":"2","b":"3"}` {
 		t.Fatalf("end %v, %d rows, first %q", end, len(got), got[0])
 	}
 }

@@ -241,7 +241,7 @@ func (r *Reader) unclosed(ctx context.Context, unread bool) error {
 	if err != nil {
 		return r.failure(r.src, err)
 	}
-	r.refuse(line, &rows.Refusal{Code: connector.CodeBadValue, Message: "a field opens a quote that is never closed"})
+	r.refuse(line, &rows.Refusal{Code: connector.CodeBadCSV, Message: "a field opens a quote that is never closed"})
 	return nil
 }
 

@@ -111,5 +111,5 @@ func TestGrownFileGoesOn(t *testing.T) {
 	f.WriteString("3,4\n5\n")
 	f.Close()
 	got, _, _ := read(t, Config{Path: path}, pos, "a")
-	equal(t, got, []string{`{"a":"3","b":"4"}`, "bad_value: line 4: the row has 1 cell where the header has 2 columns"})
+	equal(t, got, []string{`{"a":"3","b":"4"}`, "bad_csv: line 4: the row has 1 cell where the header has 2 columns"})
 }
