@@ -27,3 +27,11 @@ func atLeast(n int, what string) cobra.PositionalArgs {
 		return connector.Configf(fmt.Sprintf("Write: %s", cmd.UseLine()), "%s wants %s", cmd.CommandPath(), what)
 	}
 }
+
+// none wants no arguments.
+func none(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return connector.Configf(fmt.Sprintf("Write: %s", cmd.UseLine()), "%s takes no arguments, but got %q", cmd.CommandPath(), args[0])
+}

@@ -25,7 +25,7 @@ func (a *app) demo() *cobra.Command {
 		Short: "See Sluice at work: sync a file of contacts into local stand-ins of the CRMs",
 		Long: `Starts local stand-ins of the CRMs, syncs a file of contacts into each through the real code path, and explains the
 rows that were refused. Nothing leaves this machine. The files it leaves behind are yours to play with.`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDemo(cmd.Context(), dir) },
 	}
 	cmd.Flags().StringVar(&dir, "dir", "sluice-demo", "folder for the demo's files")

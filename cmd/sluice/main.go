@@ -51,17 +51,8 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       sluice.Version,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			fix := "See `sluice --help`"
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				fix = "Did you mean " + near[0] + "?"
-			}
-			return connector.Configf(fix, "unknown command %q", args[0])
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          unknownVerb,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -69,9 +60,7 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	root.SetErr(errw)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log every request")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return connector.Configf(fmt.Sprintf("See `%s --help`", cmd.CommandPath()), "%v", err)
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(a.demo(), a.runCmd(), a.check(), a.explain(), a.lint(), a.rejects(), a.sandbox(), a.version())
 	err := root.ExecuteContext(ctx)
 	code := exitCode(ctx, err)

@@ -29,6 +29,12 @@ type result struct {
 	save func(context.Context, connector.Position) error // writes the last position down; nil: none is kept
 }
 
+// begun reports whether there is a balance to tell: a run that failed before its first row has none, and its zeros above the
+// error would only hide it.
+func (r *result) begun() bool {
+	return r.Err == nil || r.Report.Read > 0 || r.Stats.Requests > 0
+}
+
 // summary prints the balance of a run and why rows were refused.
 func (r *result) summary(w io.Writer) {
 	rep := r.Report

@@ -159,7 +159,9 @@ func (a *app) finish(res *result, f runFlags) error {
 	if f.dryRun {
 		out = a.err
 	}
-	res.summary(out)
+	if res.begun() {
+		res.summary(out)
+	}
 	err := res.Err
 	if f.report != "" {
 		err = errors.Join(err, res.write(f.report))

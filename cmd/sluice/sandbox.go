@@ -30,7 +30,7 @@ merge rules. Its state and every request can be read back:
   POST /_sandbox/faults    faults from now on, in the syntax of --faults
   POST /_sandbox/reset     empty everything`,
 		Example: "  sluice sandbox\n  sluice sandbox --faults '429=5%,drop=2%,latency=50ms..200ms'",
-		Args:    cobra.NoArgs,
+		Args:    none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := sandbox.ParseFaults(faults)
 			if err != nil {

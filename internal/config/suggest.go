@@ -20,16 +20,21 @@ func suggest(got string, known []string) string {
 
 // suggestOnly is "; did you mean …?" or nothing.
 func suggestOnly(got string, known []string) string {
+	if best := Nearest(got, known); best != "" {
+		return "; did you mean " + best + "?"
+	}
+	return ""
+}
+
+// Nearest returns the known name that got may be a slip of the pen for; "" if none is near.
+func Nearest(got string, known []string) string {
 	best, dist := "", 1+max(1, len(got)/3)
 	for _, k := range known {
 		if n := distance(fold(got), fold(k)); n < dist {
 			best, dist = k, n
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return "; did you mean " + best + "?"
+	return best
 }
 
 // fold makes spellings of one name equal: accessKey, access-key and ACCESS_KEY.
