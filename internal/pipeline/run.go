@@ -32,8 +32,10 @@ type Config struct {
 	Plans func(stream string, schema *arrow.Schema) ([]connector.Plan, error)
 	// Rejects takes the dead letters; nil: rejected rows are counted and told to the Reader, and nothing more.
 	Rejects Rejects
-	// Checkpoint makes a position durable before the Reader hears of it; nil: not kept here. Where several batches are
-	// ready at once it is called with the last position among them only.
+	// Checkpoint is given a position before the Reader hears that the batches up to it are settled; nil: not kept here. Where
+	// several batches are ready at once it is called with the last position among them only. It need not write each
+	// position down: one that passes some over makes a killed run repeat more, and its caller writes Report.Position when
+	// the run has ended. Where Ack makes the source forget what it handed out, it must be durable when it returns.
 	Checkpoint func(ctx context.Context, pos connector.Position) error
 
 	Window      int64         // bytes between Read and Settle; 0: DefaultWindow
