@@ -205,30 +205,18 @@ func TestTrickleOfBadRows(t *testing.T) {
 	})
 }
 
-func TestSplitAfter(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
-		r.server.opaque = true
-		r.limits.SplitAfter, r.limits.Rows, r.conf.Concurrency = time.Minute, 4, 4
-		r.open().write(r.some(4, func(c *contact) { c.Bad = pick(c.ID == 2, "28", "") }))
-		r.settle()
-		wantSlice(t, "request sizes", r.sizes(), 4, 2, 2, 1, 1)
-		for _, i := range []int{1, 3} {
-			from := r.server.journal[i/3].left
-			if i == 3 {
-				from = r.server.journal[1].left
-			}
-			if wait := r.at(i).Sub(from); wait != time.Minute {
-				t.Errorf("call %d went %s after the suspect answer", i, wait)
-			}
-		}
-	})
-}
-
 // TestHalvesKeepTheirKeys: a later row of a person in a suspect request waits for the verdict.
 func TestHalvesKeepTheirKeys(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.server.opaque = true
 		r.limits.SplitAfter, r.conf.Concurrency, r.limits.Rows = time.Second, 4, 8
+		r.server.script = func(_ int, rows []contact) *scripted {
+			if len(rows) == 1 && rows[0].ID == 5 { // the row that is sent alone to find out
+				s := lockedFor(time.Second)
+				return &s
+			}
+			return nil
+		}
 		rows := r.some(8)
 		rows[6].Bad = "28"
 		r.open().write(rows)

@@ -27,6 +27,7 @@ type call struct {
 	part   bool // it is part of an earlier request
 	clocks int
 	probe  *suspect
+	learns bool // it is to show whether the vendor locks what it has just taken
 	ask    *ask // it asks for verdicts; nil: it sends
 
 	req     connector.Request
@@ -164,6 +165,9 @@ func (w *Writer) timeout(l *lane) time.Duration {
 // that did not fit in c.spill, an error of any other kind in c.err. Not under the lock.
 func (w *Writer) encode(c *call) {
 	l := c.lane
+	if l.whole && len(c.rows) > l.limits.Rows {
+		c.refuseAll(fmt.Sprintf("%d rows must go in one request, the CRM takes %d", len(c.rows), l.limits.Rows))
+	}
 	for len(c.rows) > 0 {
 		if c.rec == nil {
 			c.rec = w.gather(c)
@@ -174,7 +178,10 @@ func (w *Writer) encode(c *call) {
 		var bad *connector.RowsError
 		switch {
 		case errors.As(err, &bad):
-			c.err = c.leaveOut(bad.Rows)
+			before := len(c.refused)
+			if c.err = c.leaveOut(bad.Rows); l.whole {
+				c.standIn(c.refused[before:])
+			}
 		case err != nil:
 			c.err = fmt.Errorf("encode request: %w", err)
 		case c.ask != nil, l.limits.Bytes == 0, len(c.req.Body) <= l.limits.Bytes:
@@ -184,11 +191,7 @@ func (w *Writer) encode(c *call) {
 			c.spill = append(append(make([]*row, 0, len(c.spill)+len(c.rows)-half), c.rows[half:]...), c.spill...)
 			c.rows = c.rows[:half]
 		default:
-			for _, r := range c.rows {
-				c.refused = append(c.refused, refusal{r, connector.RowResult{Code: connector.CodeTooBig, Message: fmt.Sprintf(
-					"the request is %d bytes, the CRM takes %d", len(c.req.Body), l.limits.Bytes)}})
-			}
-			c.rows = c.rows[:0]
+			c.refuseAll(fmt.Sprintf("the request of %d rows is %d bytes, the CRM takes %d", len(c.rows), len(c.req.Body), l.limits.Bytes))
 		}
 		if c.err != nil {
 			return
@@ -196,6 +199,14 @@ func (w *Writer) encode(c *call) {
 		c.rec.Release()
 		c.rec = nil
 	}
+}
+
+// refuseAll leaves nothing to send: what the call holds can be no request.
+func (c *call) refuseAll(why string) {
+	for _, r := range c.rows {
+		c.refused = append(c.refused, refusal{r, connector.RowResult{Code: connector.CodeTooBig, Message: why}})
+	}
+	c.rows = c.rows[:0]
 }
 
 func (c *call) append() error {
@@ -317,7 +328,7 @@ func (w *Writer) putBack(c *call, rs []*row) {
 	switch {
 	case len(rs) == 0:
 	case c.unit:
-		c.lane.units = append(c.lane.units, &unit{rows: append([]*row(nil), rs...), part: c.part, clocks: c.clocks, probe: c.probe})
+		c.lane.units = append(c.lane.units, &unit{rows: append([]*row(nil), rs...), part: c.part, clocks: c.clocks, probe: c.probe, learns: c.learns})
 	default:
 		for _, r := range rs {
 			c.lane.back(r)

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
@@ -102,7 +103,7 @@ func (w *Writer) pick(now time.Time) (c *call, again bool) {
 	if from != nil {
 		best.drop(from)
 		c.rows, c.unit, c.part = append(c.rows, from.rows...), true, from.part
-		c.clocks, c.probe = from.clocks, from.probe
+		c.clocks, c.probe, c.learns = from.clocks, from.probe, from.learns
 	} else {
 		c.rows = best.cut(c.rows, best.capacity())
 		if best.marked {
@@ -197,6 +198,11 @@ func (w *Writer) terminal(r *row) {
 		b.nextOpen.prev = b.prev
 	}
 	w.answered = append(w.answered, b)
+	if b.turn != nil {
+		if next := w.people.leave(b.turn, false); next != nil {
+			next.batch.lane.freed(next)
+		}
+	}
 }
 
 // refuse rejects a row with what is said of it; Attempts is filled in. Under the lock.
@@ -204,5 +210,10 @@ func (w *Writer) refuse(r *row, res connector.RowResult) {
 	res.Row, res.Verdict, res.RetryAfter, res.Attempts = int(r.at), connector.VerdictRejected, 0, int(r.sends)
 	r.batch.rejected = append(r.batch.rejected, res)
 	w.stats.Rejected++
+	prev := r.replaced()
 	w.terminal(r)
+	if prev != nil {
+		w.refuse(prev, connector.RowResult{Code: connector.CodeDuplicate, RequestID: res.RequestID, Message: fmt.Sprintf(
+			"row %d of the same batch came later, was sent in its place and rejected with code %s", r.at+1, res.Code)})
+	}
 }

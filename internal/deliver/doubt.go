@@ -74,7 +74,7 @@ func (l *lane) release() {
 		case len(s.rows) == 0:
 		case s.proven+s.alone > 0:
 			// The rows sent alone may have been the bad ones: the rest may well be good as a whole.
-			l.units = append(l.units, &unit{rows: s.rows, at: s.at, part: true})
+			l.units = append(l.units, &unit{rows: s.rows, at: s.at, part: true, split: true})
 		default:
 			l.halve(s.rows, s.at)
 		}
@@ -85,9 +85,9 @@ func (l *lane) release() {
 // halve makes two units of the rows of a suspect.
 func (l *lane) halve(rows []*row, at time.Time) {
 	half := (len(rows) + 1) / 2
-	l.units = append(l.units, &unit{rows: rows[:half:half], at: at, part: true})
+	l.units = append(l.units, &unit{rows: rows[:half:half], at: at, part: true, split: true})
 	if half < len(rows) {
-		l.units = append(l.units, &unit{rows: rows[half:], at: at, part: true})
+		l.units = append(l.units, &unit{rows: rows[half:], at: at, part: true, split: true})
 	}
 }
 

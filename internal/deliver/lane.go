@@ -18,6 +18,9 @@ type lane struct {
 	poller connector.Poller // nil: every verdict is in the answer
 	limits connector.Limits
 
+	whole   bool              // a batch is one request, see whole.go
+	grouper connector.Grouper // nil: it knows no groups
+
 	gov      *governor // of the endpoint that the codec last named; nil before its first request
 	learning bool      // that first request is under way
 
@@ -27,6 +30,10 @@ type lane struct {
 	head  int // fresh[:head] is used up
 	free  int // fresh rows that wait for nothing
 	doubt doubt
+
+	lock    locking
+	learns  bool // a row was sent alone to find out
+	lessons int  // such rows so far
 
 	asks         []*ask    // rows whose verdict is asked for
 	lookGov      *governor // of the endpoint that look-ups last went to; nil before the first
@@ -45,12 +52,16 @@ type unit struct {
 	part   bool      // of a request, and not one as it was cut
 	clocks int       // sends that ended with the vendor calling our clock wrong
 	probe  *suspect  // the suspect that this single row was taken from
+	split  bool      // at is there because the vendor may lock what it has just taken
+	learns bool      // this single row is to show whether it does
 }
 
 func newLane(stream string, schema *arrow.Schema, codec connector.Codec) *lane {
 	l := &lane{stream: stream, schema: schema, codec: codec, limits: codec.Limits(), ready: heap{less: (*row).before}}
 	l.signer, _ = codec.(connector.Signer)
 	l.poller, _ = codec.(connector.Poller)
+	l.grouper, _ = codec.(connector.Grouper)
+	l.whole = !l.limits.Splittable
 	if l.limits.Rows <= 0 {
 		l.limits.Rows = 1
 	}
@@ -69,6 +80,10 @@ func (l *lane) add(b *batch) {
 
 // freed notes that nothing keeps the row waiting any more.
 func (l *lane) freed(r *row) {
+	if l.whole {
+		l.ripen(r.batch)
+		return
+	}
 	switch r.state {
 	case rowFresh:
 		l.free++

@@ -36,6 +36,7 @@ type testServer struct {
 	applied  map[int64]int
 	busy     map[int64]time.Time
 	stopped  []stop
+	pools    map[string]map[string]string // in the mode pool: agent → number → name
 }
 
 type scripted struct {
@@ -61,7 +62,7 @@ type entry struct {
 }
 
 func newTestServer(mode string) *testServer {
-	return &testServer{store: newStore(mode), applied: map[int64]int{}, busy: map[int64]time.Time{}}
+	return &testServer{store: newStore(mode), applied: map[int64]int{}, busy: map[int64]time.Time{}, pools: map[string]map[string]string{}}
 }
 
 func (e *entry) ids() []int64 {
@@ -252,6 +253,9 @@ func (s *testServer) imports(e *entry, req *http.Request, body []byte, heard boo
 	out := reply{Code: "ok"}
 	for i := range e.rows {
 		c := &e.rows[i]
+		if s.store.mode == "pool" && (i == 0 || c.Note != e.rows[i-1].Note) {
+			s.pools[c.Note] = map[string]string{}
+		}
 		if code := bad[i]; code != "" {
 			e.refused[c.ID] = code
 			out.Rows = append(out.Rows, replyRow{Row: i, Code: code})
@@ -263,7 +267,11 @@ func (s *testServer) imports(e *entry, req *http.Request, body []byte, heard boo
 			out.Rows = append(out.Rows, replyRow{Row: i, Code: "busy", Wait: wait})
 			continue
 		}
-		s.store.apply(c)
+		if s.store.mode == "pool" {
+			s.pools[c.Note][c.WA] = c.Name
+		} else {
+			s.store.apply(c)
+		}
 		s.applied[c.ID]++
 		e.applied = append(e.applied, c.ID)
 	}

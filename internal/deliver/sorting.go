@@ -20,6 +20,7 @@ type sorting struct {
 	code, message       string // of the rejected
 	mixed               bool   // the rejected have several codes
 	suspects            []*row
+	taken               []*row // delivered rows of a request that must not be cut
 	again               []*row // go as a unit at againAt
 	againAt             time.Time
 	wait                time.Duration // the wait of rows that have none of their own; 0: not drawn yet
@@ -31,6 +32,10 @@ type sorting struct {
 
 // sort does to one row what its verdict says. Under the lock.
 func (w *Writer) sort(s *sorting, x *row, res connector.RowResult) {
+	if s.call.lane.whole {
+		w.sortWhole(s, x, res)
+		return
+	}
 	switch res.Verdict {
 	case connector.VerdictDelivered:
 		s.delivered++
@@ -78,7 +83,10 @@ func (s *sorting) see(res connector.RowResult) {
 
 // retry sends a row back: with the others of its unit, to the front of the queue, or to sleep until its own time.
 func (w *Writer) retry(s *sorting, x *row, res connector.RowResult) {
-	r := s.reading
+	r, l := s.reading, s.call.lane
+	if s.named && res.RetryAfter > 0 {
+		l.locked(s.now)
+	}
 	if !r.Clock.IsZero() {
 		s.again = append(s.again, x)
 		return
@@ -95,13 +103,13 @@ func (w *Writer) retry(s *sorting, x *row, res connector.RowResult) {
 	}
 	wait := w.rowWait(s, x, res)
 	switch at := s.now.Add(wait); {
-	case s.call.unit && (res.RetryAfter == 0 || s.call.probe != nil):
+	case s.call.unit && (res.RetryAfter == 0 || s.call.probe != nil), l.whole:
 		s.again = append(s.again, x)
 		if at.After(s.againAt) {
 			s.againAt = at
 		}
 	case wait == 0:
-		s.call.lane.back(x)
+		l.back(x)
 	default:
 		x.wake, x.state = at, rowAsleep
 		w.asleep.push(x)
@@ -158,6 +166,10 @@ func outOfSends(x *row, cause error) error {
 // conclude does what concerns the rows of a call together. Under the lock.
 func (w *Writer) conclude(s *sorting) {
 	c, l := s.call, s.call.lane
+	if l.whole {
+		w.concludeWhole(s)
+		return
+	}
 	n := len(c.rows)
 	if c.probe != nil && len(s.again) == 0 {
 		c.probe.alone--
@@ -169,38 +181,38 @@ func (w *Writer) conclude(s *sorting) {
 	case len(s.again) > 0 && !s.reading.Clock.IsZero():
 		w.resign(s)
 	case len(s.again) > 0:
-		l.units = append(l.units, &unit{rows: s.again, at: s.againAt, part: c.part, clocks: c.clocks, probe: c.probe})
+		l.units = append(l.units, &unit{rows: s.again, at: s.againAt, part: c.part, clocks: c.clocks, probe: c.probe, learns: c.learns})
 		if len(s.suspects) == 0 && s.delivered == 0 && s.rejected == 0 && len(s.pending) == 0 && len(s.lost) == 0 {
 			return // the unit as it was: nothing is known
 		}
 	}
+	if c.learns {
+		l.learned(s)
+	}
 	if s.delivered > 0 || len(s.pending) > 0 {
 		l.trust()
 	}
-	at := s.now.Add(l.limits.SplitAfter)
+	at := l.splitAt(s.now)
 	bad := s.rejected + len(s.suspects)
 	switch whole := bad == n && !s.mixed && !c.part; {
 	case bad == 0:
 	case n == 1:
 		w.alone(s)
 	case len(s.suspects) == 1 && bad < n: // one left of a list: the vendor has told it from the others
-		l.units = append(l.units, &unit{rows: s.suspects, at: at, part: true})
-	case !l.limits.Splittable && len(s.suspects) > 0:
-		for _, x := range s.suspects {
-			w.refuse(x, connector.RowResult{Code: s.code, Message: s.message, RequestID: s.reading.RequestID})
-		}
-		if whole {
-			l.badRequest(s.code, s.message, n)
+		if l.wantsToLearn() {
+			l.teach(s.suspects)
+		} else {
+			l.units = append(l.units, &unit{rows: s.suspects, at: at, part: true, split: true})
 		}
 	case whole && len(s.suspects) > 0:
 		w.stats.Bisections++
 		l.badRequest(s.code, s.message, s.rejected)
-		l.doubt.aside = append(l.doubt.aside, &suspect{rows: s.suspects, at: at})
+		l.doubt.aside = append(l.doubt.aside, &suspect{rows: l.learn(s.suspects), at: at})
 	case whole:
 		l.badRequest(s.code, s.message, n)
 	case len(s.suspects) > 0:
 		w.stats.Bisections++
-		l.halve(s.suspects, at)
+		l.halve(l.learn(s.suspects), at)
 	}
 }
 
@@ -228,7 +240,7 @@ func (w *Writer) resign(s *sorting) {
 		return
 	}
 	w.stats.Resigned++
-	c.lane.units = append(c.lane.units, &unit{rows: s.again, part: c.part, clocks: c.clocks + 1, probe: c.probe})
+	c.lane.units = append(c.lane.units, &unit{rows: s.again, part: c.part, clocks: c.clocks + 1, probe: c.probe, learns: c.learns})
 }
 
 func clockError(r *reading) error {

@@ -160,6 +160,10 @@ func (w *Writer) enqueue(l *lane, in connector.Batch, done func([]connector.RowR
 	}
 	w.open = b
 	w.unanswered++
+	if l.whole {
+		w.enqueueWhole(b, in.Refused)
+		return
+	}
 	l.add(b)
 	w.mark(l, b)
 
@@ -221,6 +225,9 @@ func (w *Writer) laneOf(stream string, schema *arrow.Schema) (*lane, error) {
 		return nil, fmt.Errorf("codec of stream %q: %w", stream, err)
 	}
 	l := newLane(stream, schema, codec)
+	if l.whole && l.poller != nil {
+		return nil, connector.Internalf("Report this", "the codec of stream %q has verdicts that come later for requests that must not be cut", stream)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.conf.DryRun != nil {
@@ -289,7 +296,7 @@ func (w *Writer) unlock() {
 func (w *Writer) recycle(b *batch) {
 	const most = 16
 	if b.left == 0 && b.cursor == len(b.rows) && len(w.spareBatch) < most {
-		b.rec, b.done, b.rejected, b.lane = nil, nil, nil, nil
+		b.rec, b.done, b.rejected, b.lane, b.over = nil, nil, nil, nil, nil
 		w.spareBatch = append(w.spareBatch, b)
 	}
 }
