@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -12,7 +14,7 @@ import (
 func (a *app) check() *cobra.Command {
 	return &cobra.Command{
 		Use:     "check PIPELINE.yaml",
-		Short:   "Check a pipeline file and the CRM's credentials, without changing anything",
+		Short:   "Check a pipeline file, its input, its folders and the CRM's credentials, without changing anything",
 		Example: "  sluice check pipeline.yaml",
 		Args:    exactly(1, "the pipeline file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -26,16 +28,32 @@ func (a *app) check() *cobra.Command {
 				return err
 			}
 			defer t.Close()
-			_, _ = fmt.Fprintf(a.out, "ok  %s: the file and its mapping are sound\n", args[0])
-			if err := p.CheckInput(cmd.Context(), t); err != nil {
-				return err
-			}
-			_, _ = fmt.Fprintf(a.out, "ok  the input can be read\n")
-			if err := t.Check(cmd.Context()); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(a.out, "ok  %s takes these credentials\n", t.Vendor.Title)
-			return err
+			return a.checkAll(cmd.Context(), args[0], p, t)
 		},
 	}
+}
+
+// checkAll looks at input, folders and CRM, and tells of every fault, not of the first one only.
+func (a *app) checkAll(ctx context.Context, path string, p *job.Pipeline, t *job.Target) error {
+	ok := func(format string, args ...any) { _, _ = fmt.Fprintf(a.out, "ok    "+format+"\n", args...) }
+	ok("%s: the file and its mapping are sound", path)
+	found, notes, err := p.CheckInput(ctx, t)
+	faults := []error{err}
+	if err == nil {
+		ok("%s", printable(found))
+	}
+	for _, n := range notes {
+		_, _ = fmt.Fprintf(a.out, "note  %s\n", printable(n))
+	}
+	folders := p.CheckFolders()
+	if len(folders) == 0 {
+		ok("rejects go to %s, the position to %s: both can be written", p.RejectsDir(), p.StateDir())
+	}
+	faults = append(faults, folders...)
+	if err := t.Check(ctx); err != nil {
+		faults = append(faults, err)
+	} else {
+		ok("%s takes these credentials", t.Vendor.Title)
+	}
+	return errors.Join(faults...)
 }

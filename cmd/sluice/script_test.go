@@ -54,7 +54,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"sandbox": startSandbox, "pipeline": writePipeline, "stored": stored, "faults": setFaults, "closedport": closedPort, "tlsserver": tlsServer,
-			"bigline": bigLine, "code": code, "waitfor": waitFor, "waittext": waitText, "waitstored": waitStored, "waitlocked": waitLocked,
+			"bigline": bigLine, "code": code, "waitfor": waitFor, "waittext": waitText, "waitstored": waitStored,
 		},
 	})
 }
@@ -148,16 +148,6 @@ func waitStored(ts *testscript.TestScript, _ bool, args []string) {
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	for {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
-			return
-		}
-		<-time.After(20 * time.Millisecond)
-	}
-}
-
-// waitLocked waits until a process has written its id into a lock file, which it does once it holds it.
-func waitLocked(ts *testscript.TestScript, _ bool, args []string) {
-	for {
-		if text, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && len(text) > 0 {
 			return
 		}
 		<-time.After(20 * time.Millisecond)

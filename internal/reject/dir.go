@@ -29,6 +29,8 @@ const (
 
 	// DefaultMaxFile is the size at which a file is followed by the next.
 	DefaultMaxFile = 16 << 20
+
+	elsewhere = "Set `rejects: {dir: …}` to a folder that this user may write to"
 )
 
 // Config says where dead letters go.
@@ -66,7 +68,6 @@ var runName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // Open makes the directory if need be, finds out whether it can be written to, and readies it for a run's rejects. No
 // file is made before the first reject. All errors are Config errors.
 func Open(c Config) (*Dir, error) {
-	const elsewhere = "Set `rejects:` to a folder that this user may write to"
 	if c.Run == "" {
 		c.Run = randomName()
 	}
@@ -101,6 +102,14 @@ func Open(c Config) (*Dir, error) {
 		return nil, connector.Configf(elsewhere, "the rejects folder %s cannot be read: %w", c.Dir, err)
 	}
 	return d, nil
+}
+
+// Foresee finds out whether Open could make and write to the directory, and leaves no trace. All errors are Config errors.
+func Foresee(path string) error {
+	if err := disk.Foresee(path); err != nil {
+		return connector.Configf(elsewhere, "the rejects folder %s cannot be written to: %w", path, err)
+	}
+	return nil
 }
 
 // At looks into a directory without writing rejects to it: for lists, marks and purges. A directory that is not there

@@ -162,11 +162,11 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Open(Config{Dir: file})
-	wantConfig(t, err, "is a file", "`rejects:`")
+	wantConfig(t, err, "is a file", "`rejects: {dir: …}`")
 	_, err = Open(Config{Dir: filepath.Join(file, "below")})
-	wantConfig(t, err, "cannot be made", "`rejects:`")
+	wantConfig(t, err, "cannot be made", "`rejects: {dir: …}`")
 	_, err = Open(Config{Dir: "/proc"}) // not even root may write there; elsewhere it cannot be made
-	wantConfig(t, err, "`rejects:`")
+	wantConfig(t, err, "`rejects: {dir: …}`")
 	_, err = Open(Config{Dir: t.TempDir(), Run: "../up"})
 	wantConfig(t, err, "cannot name a run")
 	_, err = At(file)

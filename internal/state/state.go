@@ -28,6 +28,8 @@ const (
 	positionFile = "position.json"
 	lockFile     = "lock"
 	version      = 1
+
+	elsewhere = "Set `state:` to a folder that this user may write to"
 )
 
 // Dir is an open, locked state directory. Load and Save are called by one goroutine at a time.
@@ -48,7 +50,6 @@ type document struct {
 // Open makes the directory if need be and locks it. pipeline is whatever identifies the pipeline, such as its source and
 // target: a position of another pipeline is refused by Load. All errors are Config errors.
 func Open(path, pipeline string) (*Dir, error) {
-	const elsewhere = "Set `state:` to a folder that this user may write to"
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		return nil, connector.Configf(elsewhere, "the state folder %s is a file", path)
 	}
@@ -73,6 +74,14 @@ func Open(path, pipeline string) (*Dir, error) {
 		return nil, connector.Configf(elsewhere, "the state folder %s cannot be written to: %w", path, err)
 	}
 	return d, nil
+}
+
+// Foresee finds out whether Open could make and write to the directory, and leaves no trace. All errors are Config errors.
+func Foresee(path string) error {
+	if err := disk.Foresee(path); err != nil {
+		return connector.Configf(elsewhere, "the state folder %s cannot be written to: %w", path, err)
+	}
+	return nil
 }
 
 // probe finds out now, not after the first batch, whether a file can be made here. What a crash left half written goes

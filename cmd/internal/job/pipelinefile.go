@@ -130,22 +130,13 @@ func (p *Pipeline) Reader(t *Target, follow bool) (connector.Reader, *FromFile, 
 		return nil, nil, err
 	}
 	f.Path = p.Resolve(f.Path)
-	r := file.NewReader(file.Config{
-		Path: f.Path, Format: f.Format, Compression: f.Compression, Encoding: f.Encoding, Delimiter: f.Delimiter, Stream: f.Stream, Follow: follow,
-	}, t.Mapping.Fields, memory.DefaultAllocator)
-	return r, &f, nil
+	cfg := f.config()
+	cfg.Follow = follow
+	return file.NewReader(cfg, t.Mapping.Fields, memory.DefaultAllocator), &f, nil
 }
 
-// CheckInput opens the input and closes it again.
-func (p *Pipeline) CheckInput(ctx context.Context, t *Target) error {
-	r, f, err := p.Reader(t, false)
-	if err != nil {
-		return err
-	}
-	if f.Path == "-" {
-		return r.Close()
-	}
-	return errors.Join(r.Open(ctx, nil), r.Close())
+func (f *FromFile) config() file.Config {
+	return file.Config{Path: f.Path, Format: f.Format, Compression: f.Compression, Encoding: f.Encoding, Delimiter: f.Delimiter, Stream: f.Stream}
 }
 
 // RejectsDir is where the run keeps its refused rows: a folder of this pipeline's own, because a retry sends what lies

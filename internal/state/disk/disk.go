@@ -4,6 +4,7 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,13 +53,35 @@ func SyncDir(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// Probe makes and removes a file, to find out whether the directory can be written to.
+// Probe makes a file, syncs and removes it, to find out whether the directory can be written to. Nothing of it remains.
 func Probe(dir string) error {
 	f, err := os.CreateTemp(dir, "probe.*"+temporary)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	_, err = f.WriteString("x") // a full disk still makes empty files
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+// Foresee is Probe for a directory that may not be there yet: then its nearest parent that is there is probed, for that is
+// where it would be made. It makes no directory.
+func Foresee(dir string) error {
+	for {
+		info, err := os.Stat(dir)
+		switch parent := filepath.Dir(dir); {
+		case err == nil && !info.IsDir():
+			return fmt.Errorf("%s is a file", dir)
+		case err == nil:
+			return Probe(dir)
+		case !errors.Is(err, fs.ErrNotExist) || parent == dir:
+			return err
+		default:
+			dir = parent
+		}
+	}
 }
 
 // Sweep removes what a crash left of Replace and Probe. The caller holds the directory's lock, so it is nobody's.

@@ -76,3 +76,25 @@ func TestReplace(t *testing.T) {
 		t.Error("replaced in a folder that is not there")
 	}
 }
+
+// TestForesee: whether a folder could be written to is found out without a trace, also where it is not there yet.
+func TestForesee(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, good := range []string{dir, filepath.Join(dir, "new"), filepath.Join(dir, "new", "below")} {
+		if err := Foresee(good); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, bad := range []string{file, filepath.Join(file, "below")} {
+		if err := Foresee(bad); err == nil {
+			t.Errorf("%s could be written to", bad)
+		}
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Errorf("the folder holds %v", entries)
+	}
+}

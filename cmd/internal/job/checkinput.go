@@ -1,0 +1,118 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluicehq/sluice/internal/reject"
+	"github.com/sluicehq/sluice/internal/state"
+	"github.com/sluicehq/sluice/wire/file"
+)
+
+// lookAt is how many rows of the input a check looks at.
+const lookAt = 1000
+
+// namesAtMost bounds a list of names in a note.
+const namesAtMost = 12
+
+// CheckInput looks at the beginning of the input and tells what it found and, in notes, what of it does not fit the mapping.
+// Nothing is changed. Its error is what a run would end with.
+func (p *Pipeline) CheckInput(ctx context.Context, t *Target) (found string, notes []string, err error) {
+	var f FromFile
+	if err := p.From.Decode(&f); err != nil {
+		return "", nil, err
+	}
+	f.Path = p.Resolve(f.Path)
+	s, err := file.Look(ctx, f.config(), lookAt)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case s.Unread && f.Path == "-":
+		return "the input is standard input: it is read by the run only", nil, nil
+	case s.Unread:
+		return f.Path + " is a pipe: it is read by the run only", nil, nil
+	case s.Rows == 0 && len(s.Fields) == 0:
+		return f.Path + " can be read", []string{"it is empty: a run finds nothing to send"}, nil
+	}
+	return describe(f.Path, &s), append(fit(t, f.Stream, &s), refused(&s)...), nil
+}
+
+// describe says what the look at the input showed.
+func describe(path string, s *file.Sample) string {
+	which := "first "
+	if s.Whole {
+		which = ""
+	}
+	if s.Format == file.CSV {
+		return fmt.Sprintf("%s is CSV with %s; its %s%s can be read", path, count(len(s.Fields), "column"), which, count(s.Rows-len(s.Refused), "row"))
+	}
+	return fmt.Sprintf("%s is JSON lines; its %s%s can be read", path, which, count(s.Rows-len(s.Refused), "row"))
+}
+
+// fit compares the fields of the input with those that the mapping reads.
+func fit(t *Target, stream string, s *file.Sample) (notes []string) {
+	there := func(name string) bool {
+		head, _, _ := strings.Cut(name, ".")
+		return slices.Contains(s.Fields, name) || slices.Contains(s.Fields, head)
+	}
+	where := "a column of it"
+	if s.Format != file.CSV {
+		where = "in the rows looked at"
+	}
+	for _, w := range t.Mapping.Wants(stream) {
+		if !slices.ContainsFunc(w.From, there) {
+			notes = append(notes, fmt.Sprintf("the mapping makes %s of %s, which is not %s", w.Field, strings.Join(w.From, ", "), where))
+		}
+	}
+	var unread []string
+	for _, name := range s.Fields {
+		if name != "" && !t.Mapping.Reads(stream, name) {
+			unread = append(unread, name)
+		}
+	}
+	if n := len(unread); n > 0 {
+		list := strings.Join(unread[:min(n, namesAtMost)], ", ")
+		if n > namesAtMost {
+			list += fmt.Sprintf(" and %d more", n-namesAtMost)
+		}
+		notes = append(notes, "the mapping does not read: "+list)
+	}
+	if len(s.Fields) > 0 && len(unread) == len(s.Fields) {
+		notes = append(notes, "no field of the input is read at all: every row would be empty. Check the names in the mapping, and `delimiter` if it is CSV")
+	}
+	return notes
+}
+
+// refused tells of rows that cannot be read.
+func refused(s *file.Sample) []string {
+	if len(s.Refused) == 0 {
+		return nil
+	}
+	first := s.Refused[0]
+	return []string{fmt.Sprintf("%d of the %s looked at would be rejected, the first as %s: %s", len(s.Refused), count(s.Rows, "row"), first.Code, first.Message)}
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// CheckFolders finds out whether a run could write its rejects and its position down. Nothing remains of that.
+func (p *Pipeline) CheckFolders() []error {
+	var f FromFile
+	var faults []error
+	if err := reject.Foresee(p.RejectsDir()); err != nil {
+		faults = append(faults, err)
+	}
+	if err := p.From.Decode(&f); err == nil && f.Path == "-" {
+		return faults // standard input has no position to keep
+	}
+	if err := state.Foresee(p.StateDir()); err != nil {
+		faults = append(faults, err)
+	}
+	return faults
+}
