@@ -29,6 +29,7 @@ const (
 	colPhone      = "phone"
 	colSex        = "sex"
 	colComponents = "components"
+	colExtra      = "extra" // the row's key at its source
 )
 
 var textColumns = []string{"name", "email", "company"}
@@ -36,7 +37,7 @@ var textColumns = []string{"name", "email", "company"}
 // idColumns are numbers at the vendor and names or numbers here.
 var idColumns = []string{"source_id", "industry_id", "grade_id"}
 
-var lateColumns = []string{"extra", "control_select_robot"}
+var lateColumns = []string{colExtra, "control_select_robot"}
 
 // codec is a connector.Codec, Signer and Poller for one configuration, mode and schema.
 type codec struct {
@@ -47,10 +48,10 @@ type codec struct {
 	prefix []byte // the body up to the first row
 	limits connector.Limits
 
-	phone, sex, components int // columns, -1 where the schema has none
-	texts, late            []member
-	ids                    []idMember
-	single                 []member // columns that are one component each; key is its id
+	phone, sex, components, extra int // columns, -1 where the schema has none
+	texts, late                   []member
+	ids                           []idMember
+	single                        []member // columns that are one component each; key is its id
 }
 
 // member is a text column and its key in the request, as JSON with comma and colon.
@@ -74,7 +75,7 @@ func newCodec(cfg connector.Config, _, mode string, schema *arrow.Schema) (conne
 	}
 	c := &codec{
 		signer: signer{conf.Token}, config: *conf, mode: mode,
-		limits: connector.Limits{Rows: maxRowsAsync, Timeout: 30 * time.Second, Splittable: true, Duplicates: connector.DuplicatesReject},
+		limits: connector.Limits{Rows: maxRowsAsync, PollRows: searchRows, Timeout: 30 * time.Second, Splittable: true, Duplicates: connector.DuplicatesReject},
 	}
 	switch mode {
 	case modeAsync:
@@ -115,7 +116,7 @@ func (c *codec) head() []byte {
 
 // bind finds the columns and refuses a schema that the vendor would not take.
 func (c *codec) bind(schema *arrow.Schema) error {
-	c.phone, c.sex, c.components = -1, -1, -1
+	c.phone, c.sex, c.components, c.extra = -1, -1, -1, -1
 	known := map[string]map[string]int64{"source_id": c.config.Sources, "industry_id": c.config.Industries, "grade_id": c.config.Grades}
 	for i, f := range schema.Fields() {
 		want := arrow.STRING
@@ -130,6 +131,9 @@ func (c *codec) bind(schema *arrow.Schema) error {
 		case slices.Contains(textColumns, f.Name):
 			c.texts = append(c.texts, m)
 		case slices.Contains(lateColumns, f.Name):
+			if f.Name == colExtra {
+				c.extra = i
+			}
 			c.late = append(c.late, m)
 		case slices.Contains(idColumns, f.Name):
 			c.ids = append(c.ids, idMember{m, known[f.Name]})

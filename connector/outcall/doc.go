@@ -7,14 +7,17 @@
 // The interface does harm when a call is repeated blindly, so it is declared as not idempotent: after a lost reply the
 // numbers of the task are listed and only what is known not to be there is sent again.
 //
-// An accepted async request is followed by polls, one step each. What a step is can be told from the answer alone:
+// An accepted async request is followed by polls, one step each:
 //
 //	id:<unique_id>  identification/{unique_id}: nothing yet, or an address (or at once the numbers)
 //	url:<address>   the address: the numbers that were imported; those that were sent and are not among them failed
 //	page:<n>        the numbers of the task, 1,000 a page where the vendor gives so many; "" is the first page
+//	number:<phone>  one number of the task
 //
-// A task of more numbers than a page holds can show what is there, not what is missing: rows that are found on no page
-// end as ambiguous and are left to a person.
+// The last two are steps of a search for the rows of a lost reply or, with "left:" before them, for what an import left
+// out. A search goes over the pages of the task, or from number to number where that takes fewer calls; nothing but its
+// last step says that a row is not there. A number that is found under the row's own key (extra) is delivered; one under
+// another key was put there by another row, which the reject names.
 //
 // The address comes out of data and is called only where it is of the host in base_url.
 package outcall

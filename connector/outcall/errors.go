@@ -13,6 +13,7 @@ const (
 	codeRunning = 6007
 
 	codeNotImported = "not_imported"
+	codeInTask      = "in_task"
 	codeNoSuccess   = "no_success"
 	codeForeign     = "foreign_address"
 	codeHTTPPath    = "http_path"
@@ -27,8 +28,10 @@ var vendorErrors = []connector.ErrorInfo{
 	{Code: "200", Meaning: "accepted", Cause: "the vendor took the request", Fix: "nothing to do", Class: connector.ClassOK},
 	{Code: "6007", Meaning: "the task is running", Cause: "a task of version 2.0 takes numbers only while it is stopped",
 		Fix: "stop the task in the vendor's console; the rows wait and are sent once it stands still", Class: connector.ClassRetry},
-	{Code: codeNotImported, Meaning: "the number was not imported into the task", Cause: "the vendor gives no reason: the number is in the task already, is not a number that it calls, or is on a blacklist",
-		Fix: "look the number up in the task and in the vendor's blacklist; with number_add_suffix a task may hold a number several times", Class: connector.ClassRow},
+	{Code: codeNotImported, Meaning: "the number was not imported into the task", Cause: "the vendor gives no reason: it is not a number that it calls, or is on a blacklist; the task was searched for it",
+		Fix: "look the number up in the vendor's blacklist", Class: connector.ClassRow},
+	{Code: codeInTask, Meaning: "the task holds the number already", Cause: "another row put it there, in this run or before; the vendor takes a number once and leaves its fields as they are",
+		Fix: "nothing to do if one call is enough; with number_add_suffix a task may hold a number several times", Class: connector.ClassRow},
 	{Code: "401", Meaning: "the token was refused", Cause: "token is wrong, or has expired",
 		Fix: "copy a valid token from the vendor's console into token", Class: connector.ClassConfig, Assumed: true},
 	{Code: "403", Meaning: "access refused", Cause: "token may not use this account or task, or an address filter refused the call",

@@ -19,6 +19,10 @@ func TestPollRequests(t *testing.T) {
 		{"", "url:" + keyURL, keyURL},
 		{"", "", user + "/task/" + testTask + "/number?page=1&per_page=1000"},
 		{testTask, "page:3", user + "/task/" + testTask + "/number?page=3&per_page=1000&sub_user_id=" + testTask},
+		{testTask, "left:page:3", user + "/task/" + testTask + "/number?page=3&per_page=1000&sub_user_id=" + testTask},
+		{"", "number:13012121211", user + "/task/" + testTask + "/number/detail/13012121211"},
+		{testTask, "left:number:../a b", user + "/task/" + testTask + "/number/detail/%2E%2E%2Fa%20b?sub_user_id=" + testTask},
+		{"", "left:", "internal"}, {"", "left:id:f2c7", "internal"}, {"", "left:url:" + keyURL, "internal"}, {"", "number:", "internal"}, {"", "left:left:page:1", "internal"},
 		{"", "page:0", "internal"}, {"", "page:x", "internal"}, {"", "id:", "internal"}, {"", "id:../x", "internal"}, {"", "what", "internal"},
 	} {
 		c := mustCodec(t, goodConfig(func(c *Config) { c.SubUserID = tc.sub }))
@@ -43,7 +47,9 @@ func TestAddressesOfOtherHostsAreRefused(t *testing.T) {
 	}{
 		{host, host + path, true}, {host, "https://ai.api.longlonglong.cn:443" + path, true}, {host, "HTTPS://AI.api.longlonglong.cn" + path, true},
 		{"http://127.0.0.1:8080/base", "http://127.0.0.1:8080" + path, true},
-		{host, "http://ai.api.longlonglong.cn" + path, false}, {host, "https://evil.example" + path, false}, {host, "https://ai.api.longlonglong.cn.evil.example" + path, false},
+		{host, "http://ai.api.longlonglong.cn:8080" + path, false}, {host, "http://ai.api.longlonglong.cn:443" + path, false}, {host, "http://evil.example" + path, false},
+		{"https://ai.api.longlonglong.cn:8443", "http://ai.api.longlonglong.cn" + path, false}, {"http://127.0.0.1:8080", "https://127.0.0.1:8080" + path, false},
+		{host, "http://u@ai.api.longlonglong.cn" + path, false}, {host, "https://evil.example" + path, false}, {host, "https://ai.api.longlonglong.cn.evil.example" + path, false},
 		{host, "https://ai.api.longlonglong.cn:8443" + path, false}, {host, "https://ai.api.longlonglong.cn@evil.example" + path, false},
 		{host, "https://u:p@ai.api.longlonglong.cn" + path, false}, {host, "//ai.api.longlonglong.cn" + path, false}, {host, path, false},
 		{host, "http://169.254.169.254/latest/meta-data", false}, {host, "file:///etc/passwd", false}, {host, "https:ai.api.longlonglong.cn", false}, {host, "://", false}, {host, "https://\x00", false},
@@ -64,77 +70,29 @@ func TestAddressesOfOtherHostsAreRefused(t *testing.T) {
 	}
 }
 
-// Every answer to a poll for the rows 13012121211, 13012121212 and 8613012121213.
-func TestPollAnswers(t *testing.T) {
-	payload := func(data string) string {
-		return `{"mode":"batch","type":"any","unique_id":"u","data":` + data + `}`
-	}
-	ok := func(data string) string {
-		return `{"code":200,"status":"success","message":"m","data":` + data + `}`
-	}
-	page := func(current, last, data string) string {
-		return `{"code":200,"status":"success","meta":{"current_page":` + current + `,"last_page":` + last + `},"data":` + data + `}`
-	}
-	const one = `[{"phone":"13012121212","name":"x"},{"number":13012121299}]`
-	for _, tc := range []struct {
-		suffix bool
-		status int
-		body   string
-		want   string
-	}{
-		// Not done yet, or not known yet.
-		{false, 200, ok(`[]`), "pending 200"}, {false, 200, ok(`null`), "pending 200"}, {false, 200, ok(`{}`), "pending 200"}, {false, 200, ok(payload(`{}`)), "pending 200"},
-		{false, 200, `{"code":404,"status":"error","message":"m","data":[]}`, "pending 404"},
-		{false, 500, "", "pending http_5xx"}, {false, 429, "", "pending 429 throttled"}, {false, 200, `{"code":31337,"status":"error","data":[]}`, "pending 31337"},
-		// Refused.
-		{false, 401, `{"message":"Unauthenticated."}`, "pending 401 stop:config"}, {false, 404, "<html>", "pending http_path stop:config"},
-		// The address.
-		{false, 200, ok(payload(`{"url":"` + keyURL + `"}`)), "pending token=url:" + keyURL}, {false, 200, ok(`{"url":"` + keyURL + `"}`), "pending token=url:" + keyURL},
-		{false, 200, payload(`{"url":"` + keyURL + `"}`), "pending token=url:" + keyURL},
-		{false, 200, ok(payload(`{"url":"http://10.0.0.1/x"}`)), "pending foreign_address stop:config"},
-		// The numbers.
-		{false, 200, `{"numbers":["13012121211","13012121212","13012121213"]}`, "delivered"},
-		{false, 200, `{"numbers":[13012121211,"13012121213","13999999999"]}`, "delivered [1 rejected not_imported]"},
-		{false, 200, `{"numbers":[]}`, "delivered [0 rejected not_imported] [1 rejected not_imported] [2 rejected not_imported]"},
-		{false, 200, ok(payload(`{"numbers":["13012121211"]}`)), "delivered [1 rejected not_imported] [2 rejected not_imported]"},
-		{false, 200, ok(payload(`{"number":"13012121213"}`)), "delivered [0 rejected not_imported] [1 rejected not_imported]"},
-		{false, 200, `{"numbers":["13012121211_ab12","13012121212","13012121213"]}`, "delivered [0 rejected not_imported]"},
-		{true, 200, `{"numbers":["13012121211_ab12","13012121212_9","13012121213"]}`, "delivered"},
-		{true, 200, `{"numbers":["13012121211_ab12","13012121211_ab13"]}`, "delivered [1 rejected not_imported] [2 rejected not_imported]"},
-		{false, 200, `{"numbers":[null]}`, "unreadable"}, {false, 200, `{"numbers":[{}]}`, "unreadable"}, {false, 200, `{"numbers":"x"}`, "unreadable"},
-		// The numbers of the task, after a lost reply.
-		{false, 200, page("1", "3", one), "pending token=page:2 [1 delivered ]"}, {false, 200, page(`"2"`, `"3"`, `[]`), "pending token=page:3"},
-		{false, 200, page("1", "1", one), "retry [1 delivered ]"}, {false, 200, page("1", "0", `[]`), "retry"},
-		{false, 200, page("3", "3", one), "ambiguous ambiguous [1 delivered ]"}, {false, 200, page("4", "3", `[]`), "ambiguous ambiguous"},
-		{true, 200, page("1", "1", `[{"phone":"13012121212_ab12"}]`), "retry [1 ambiguous ambiguous]"},
-		{false, 200, page("1", "null", one), "unreadable"}, {false, 200, page("1", "1", `{}`), "unreadable"}, {false, 200, page("1", "1", `[{"name":"x"}]`), "unreadable"},
-		{false, 200, page("-1", "1", one), "unreadable"},
-		// Noise.
-		{false, 200, "", "unreadable"}, {false, 200, "<html>", "unreadable"}, {false, 200, "[]", "unreadable"}, {false, 200, "{}", "unreadable"}, {false, 200, `{"numbers":["130`, "unreadable"},
-		{false, 204, "", "unreadable"},
-	} {
-		c := mustCodec(t, goodConfig(func(c *Config) { c.NumberAddSuffix = tc.suffix }))
-		o, err := c.ParsePoll(respond(tc.status, tc.body), "", phones(t, "13012121211", "13012121212", "8613012121213"))
-		if got := what(o, err); got != tc.want {
-			t.Errorf("suffix %v, %d %s: %s, want %s", tc.suffix, tc.status, tc.body, got, tc.want)
-		}
-		if _, ok := Vendor.Explain(o.Code); o.Code != "" && o.Code != "31337" && !ok {
-			t.Errorf("code %s is not explained", o.Code)
+// An address of the right host with http, as in the vendor's example, is called by https where base_url says so.
+func TestAddressesAreUpgraded(t *testing.T) {
+	for _, address := range []string{"http://ai.api.longlonglong.cn/agent-api/download-number?key=RUhhPQ", "HTTP://ai.api.LongLongLong.cn:80/agent-api/download-number?key=RUhhPQ"} {
+		c := mustCodec(t, goodConfig())
+		req := &connector.Request{}
+		if o := c.byAddress(address); o.Token != tokenAddress+keyURL || c.AppendPoll(req, tokenAddress+address, nil) != nil || req.URL != keyURL {
+			t.Errorf("%s: %+v, %s", address, o, req.URL)
 		}
 	}
 }
 
 func FuzzAnswers(f *testing.F) {
-	f.Add(200, acceptedBody)
-	f.Add(200, `{"code":200,"data":{"data":{"url":"https://x/y"}}}`)
-	f.Add(200, `{"meta":{"current_page":1,"last_page":2},"data":[{"phone":"13012121211"}],"numbers":[1]}`)
-	f.Add(422, `{"message":"x","errors":{"a":["b"]}}`)
-	f.Fuzz(func(t *testing.T, status int, body string) {
+	f.Add(200, "", acceptedBody)
+	f.Add(200, "id:1", `{"code":200,"data":{"data":{"url":"https://x/y"}}}`)
+	f.Add(200, "", `{"code":200,"meta":{"current_page":1,"last_page":2},"data":[{"phone":"13012121211"}],"numbers":[1]}`)
+	f.Add(200, "left:number:13012121212", `{"code":200,"data":{"phone":"13012121212"}}`)
+	f.Add(422, "number:13012121212", `{"message":"x","errors":{"a":["b"]}}`)
+	f.Fuzz(func(t *testing.T, status int, token, body string) {
 		c := mustCodec(t, goodConfig())
 		rec := phones(t, "13012121211", "13012121212")
 		for _, parse := range []func() (connector.Outcome, error){
 			func() (connector.Outcome, error) { return c.ParseResponse(respond(status, body), rec) },
-			func() (connector.Outcome, error) { return c.ParsePoll(respond(status, body), "", rec) },
+			func() (connector.Outcome, error) { return c.ParsePoll(respond(status, body), token, rec) },
 		} {
 			o, err := parse()
 			if err != nil {

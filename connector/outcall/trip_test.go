@@ -189,7 +189,7 @@ func (tr *trip) poll(c connector.Codec, token string, part arrow.Record) connect
 	if err := c.(connector.Poller).AppendPoll(req, token, part); err != nil {
 		tr.t.Fatal(err)
 	}
-	o, err := c.(connector.Poller).ParsePoll(tr.call(c, req, ""), "", part)
+	o, err := c.(connector.Poller).ParsePoll(tr.call(c, req, ""), token, part)
 	if err != nil {
 		tr.t.Fatalf("token %q: %v", token, err)
 	}
@@ -207,6 +207,24 @@ func contacts(from, to int) (all []string) {
 	return all
 }
 
+// others are rows of the same numbers with other keys.
+func others(all []string) []string {
+	out := make([]string, len(all))
+	for i := range all {
+		out[i] = strings.Replace(all[i], "row-", "other-", 1)
+	}
+	return out
+}
+
+// nameless are rows of the same numbers without keys.
+func nameless(all []string) []string {
+	out := make([]string, len(all))
+	for i := range all {
+		out[i] = strings.Replace(all[i], "external_id", "profession", 1)
+	}
+	return out
+}
+
 func count(verdicts []string) map[string]int {
 	n := map[string]int{}
 	for _, v := range verdicts {
@@ -215,7 +233,7 @@ func count(verdicts []string) map[string]int {
 	return n
 }
 
-// A full request is accepted, imported later, and settled by the list of what got in.
+// A full request is accepted, imported later, and settled by the list of what got in and a search for the rest.
 func TestImportIsAwaited(t *testing.T) {
 	for _, suffix := range []bool{false, true} {
 		tr := newTrip(t, crm.Options{}, map[string]any{"number_add_suffix": suffix})
@@ -225,12 +243,12 @@ func TestImportIsAwaited(t *testing.T) {
 			t.Fatalf("%v", got)
 		}
 		tr.calls = nil
-		rec := tr.apply(contacts(1, 201)...).Rows // two are there already
+		rec := tr.apply(append(others(contacts(1, 2)), contacts(2, 201)...)...).Rows // two are there already, one of another row
 		o := tr.send(c, rec, "")
 		if before := len(tr.service.Contents()); o.Verdict != connector.VerdictPending || before != 3 {
 			t.Fatalf("%+v, %d numbers; want the import to come later", o, before)
 		}
-		got, want := count(tr.settle(c, rec, o)), map[string]int{"delivered": 198, "rejected not_imported": 2}
+		got, want := count(tr.settle(c, rec, o)), map[string]int{"delivered": 199, "rejected in_task": 1}
 		if suffix {
 			want = map[string]int{"delivered": 200}
 		}
@@ -238,6 +256,9 @@ func TestImportIsAwaited(t *testing.T) {
 			t.Errorf("suffix %v: %v, want %v", suffix, got, want)
 		}
 		steps := "POST task/" + crm.TaskID + ",GET identification,GET identification,GET identification,GET download-number"
+		if detail := ",GET task/" + crm.TaskID + "/detail"; !suffix {
+			steps += detail + detail
+		}
 		if strings.Join(tr.calls, ",") != steps {
 			t.Errorf("calls %v", tr.calls)
 		}
@@ -277,16 +298,21 @@ func TestLostReplies(t *testing.T) {
 	}
 }
 
-// With suffixes a look-up proves only that a number is not there.
+// With suffixes a look-up tells rows apart by their keys; without keys it proves only that a number is not there.
 func TestLostReplyWithSuffixes(t *testing.T) {
-	tr := newTrip(t, crm.Options{}, map[string]any{"number_add_suffix": true})
-	first := tr.apply(contacts(0, 1)...).Rows
-	c := tr.codec(first)
-	tr.settle(c, first, tr.send(c, first, ""))
-	rec := tr.apply(contacts(0, 2)...).Rows
-	o := tr.send(c, rec, "drop-before")
-	if got := tr.settle(c, rec, o); got[0] != "ambiguous ambiguous" || got[1] != "retry" {
-		t.Errorf("%v", got)
+	for _, tc := range []struct {
+		rows func([]string) []string
+		want string
+	}{{nameless, "[ambiguous ambiguous retry]"}, {others, "[retry retry]"}, {slices.Clone[[]string], "[delivered retry]"}} {
+		tr := newTrip(t, crm.Options{}, map[string]any{"number_add_suffix": true})
+		first := tr.apply(contacts(0, 1)...).Rows
+		c := tr.codec(first)
+		tr.settle(c, first, tr.send(c, first, ""))
+		rec := tr.apply(tc.rows(contacts(0, 2))...).Rows
+		c = tr.codec(rec)
+		if got := fmt.Sprint(tr.settle(c, rec, tr.send(c, rec, "drop-before"))); got != tc.want {
+			t.Errorf("%v, want %s", got, tc.want)
+		}
 	}
 }
 

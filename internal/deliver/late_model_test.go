@@ -39,7 +39,7 @@ func aLateWorld(seed uint64) *lateWorld {
 	s.straight = []float64{0, 0, 0.5, 1}[rnd.IntN(4)]
 	s.slow = time.Duration(1+rnd.IntN(55)) * time.Second
 	s.separate = rnd.IntN(2) == 0
-	s.pages = []int{1, 1, 2, 15}[rnd.IntN(4)]
+	s.pages = []int{1, 1, 1, 4}[rnd.IntN(4)]
 	s.rows, s.pollRows, s.maxCalls = 1+rnd.IntN(12), 1+rnd.IntN(6), 1+rnd.IntN(4)
 	w := &lateWorld{seed: seed, server: s, dark: rnd.IntN(4) == 0, results: map[int64]string{}}
 	w.conf = Config{Concurrency: s.maxCalls, RequestsPerSecond: []float64{0, 0, 20}[rnd.IntN(3)], MaxAttempts: 60}
