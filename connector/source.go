@@ -23,6 +23,9 @@ type Source struct {
 	// Preset returns the inverse dialect of what Puller yields as a transforms document (YAML): vendor column → canonical
 	// column, a stream for each that has a query; nil: the rows are canonical as they come.
 	Preset func(cfg Config) ([]byte, error)
+	// Lookup makes a call, once before queries, whose ParseResponse completes the configuration with what only the CRM
+	// knows, such as the names of custom fields; nil, or a nil Probe: this configuration needs none.
+	Lookup func(cfg Config) (Probe, error)
 	// Check makes a call that changes nothing and tells whether queries will be answered; nil, or a nil Probe: there is
 	// nothing to ask.
 	Check func(cfg Config) (Probe, error)
@@ -121,10 +124,24 @@ type Hook interface {
 	Reply(err error) Response
 }
 
+// Fetcher is what a Hook implements whose requests may name an address where their content lies. Whoever keeps the
+// requests calls it once a request is stored and answered, past a guard against addresses that must not be called, and
+// stores what ParseFetch makes of the answer as a further request of the same webhook; Split gives its items keys of
+// their own. What cannot be fetched changes nothing: the rows of the first request hold the address. One that implements
+// Signer is signed.
+type Fetcher interface {
+	// AppendFetch asks for what a stored body lacks. False: it lacks nothing. An error: the address is not one to call.
+	AppendFetch(req *Request, body []byte) (bool, error)
+	// ParseFetch appends to dst the body with its content in place. Verdicts of the Outcome are those of
+	// Puller.ParsePage; nothing is appended unless it is Delivered.
+	ParseFetch(dst []byte, resp *Response, body []byte) ([]byte, Outcome, error)
+}
+
 // Ticket is what a signature proves. Where it does not cover the body, the same one with another body is suspicious.
+// Without a Token nothing was signed: only the address of the endpoint is proved, and no repeat is suspicious.
 type Ticket struct {
 	Tenant  string
-	Signed  time.Time // by the vendor's clock
+	Signed  time.Time // by the vendor's clock; zero: it does not say
 	Token   string    // what was verified; kept as a hash only
 	HasBody bool      // the signature covers the body
 }
