@@ -234,6 +234,31 @@ func (a arg) written() string {
 	return shorten(string(a.quiet().appendJSON(nil)))
 }
 
+// maxKey bounds the key of a step: a document may unfold to very many nodes.
+const maxKey = 4096
+
+// key spells the op and its argument in full, with the types of all scalars; "" where that gets too long.
+func (a arg) key(op string) string {
+	if key := appendKey(append([]byte(op), ' '), a.node); len(key) <= maxKey {
+		return string(key)
+	}
+	return ""
+}
+
+func appendKey(dst []byte, n *yaml.Node) []byte {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	dst = append(strconv.AppendQuote(append(dst, n.ShortTag()...), n.Value), '(')
+	for _, child := range n.Content {
+		if len(dst) > maxKey {
+			return dst
+		}
+		dst = appendKey(dst, child)
+	}
+	return append(dst, ')')
+}
+
 // quiet reads the same node without reporting anything.
 func (a arg) quiet() arg {
 	p := *a.p

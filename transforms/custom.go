@@ -33,9 +33,9 @@ func (c *customObject) seal(inputs int) {
 	}
 }
 
-func (c *customObject) fill(x *exec, in []input, vec []value) {
+func (c *customObject) fill(x *exec, in []input, vec *vector) {
 	for _, r := range x.sel {
-		vec[r] = value{}
+		vec.kind[r] = kindAbsent
 		dst := append(x.buf[:0], '{')
 		base := ""
 		for i := range in {
@@ -58,7 +58,7 @@ func (c *customObject) fill(x *exec, in []input, vec []value) {
 		x.buf = dst
 		if len(dst) > 1 {
 			x.buf = append(dst, '}')
-			vec[r] = value{s: x.store(x.buf), k: kindObject}
+			vec.set(r, value{s: x.store(x.buf), k: kindObject})
 		}
 	}
 }

@@ -30,11 +30,12 @@ func (x *exec) one(v value) (value, []connector.RowResult) {
 	x.dead[0] = false
 	n := x.g.nodes[0]
 	x.node = n
-	vec := []value{v}
+	vec := &newVectors(1)[0]
+	vec.set(0, v)
 	for _, st := range n.steps[1:] {
 		st.run(x, vec, vec)
 	}
-	return vec[0], x.rejects
+	return vec.at(0), x.rejects
 }
 
 func TestDates(t *testing.T) {

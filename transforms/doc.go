@@ -9,10 +9,25 @@
 // record between. A [Mapping] is checked as far as it can be without a schema when it is compiled, and again, against
 // the columns that are really there, when a plan is made. Every fault of a document is reported at once, with its place.
 //
-// A plan works on 512 rows at a time: each source field is loaded into a vector of small values that alias the input's
-// buffers, each step changes a vector in place, and the rows that are left go to the output columns. A field that only
-// renames a column shares it with the input.
+// A plan works on 512 rows at a time: each source field is loaded into a [vector], a column of values whose texts alias
+// the input's buffers, each step turns one vector into another, and the rows that are left go to the output columns. A
+// field that only renames a column shares it with the input, and so does one whose steps turn out to change no text.
+// Fields with the same steps of the same source are evaluated once (reuse.go).
 //
-// Each step of the language is one file op_<name>.go with its documentation and its examples, which are its tests. The
-// list of them is [Ops].
+// # How a step is written
+//
+// Each step of the language is one file op_<name>.go with its documentation and its examples, which are its tests; the
+// list of them is [Ops]. Its parse function reads the argument once, reports what is wrong with it, and returns a step
+// whose run is a kernel, made in one of three ways:
+//
+//   - values(one), where one is the definition of the step: what becomes of one value that is not missing, or why it is
+//     refused. Most steps need no more. scalar makes a definition from a function of text.
+//   - texts(fast, one) adds a column kernel for texts, which gets them as they stand in the vector and the rows that hold
+//     any: a plain loop, without a call a row. It refuses nothing: what it does not know for sure it leaves to the
+//     definition (exec.leave), so that it may be as narrow as the common case and never has messages of its own.
+//   - a function of vectors, where missing values count too, as in default.
+//
+// Whatever a step makes is an alias of what came in, or stands in the exec's arena (room, then keep; or store); nothing is
+// allocated for a row. Add the arguments of a new column kernel to kernelSteps in kernel_test.go: there random columns go
+// through kernels and through definitions alone, and must come out alike.
 package transforms

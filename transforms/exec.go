@@ -10,7 +10,7 @@ import (
 	"go.starlark.net/starlark"
 )
 
-// chunkRows is how many rows a plan works on at a time: a vector of so many values fits the first cache.
+// chunkRows is how many rows a plan works on at a time: few enough that the vectors of a step stay in the first cache.
 const chunkRows = 512
 
 // exec is the scratch of one run of a graph over a chunk of rows. It belongs to one goroutine at a time and is pooled.
@@ -22,10 +22,13 @@ type exec struct {
 	high       int  // the longest chunk since the last end
 	everything bool // load also what is only shared: for Explain and Key
 
-	vecs [][]value // by slot, each of chunkRows
-	sel  []int32   // live rows of the chunk, ascending
-	dead []bool    // rows that a step refused
-	hurt bool      // a row is dead
+	vecs []vector // by slot, each of chunkRows
+	sel  []int32  // live rows of the chunk, ascending
+	dead []bool   // rows that a step refused
+	hurt bool     // a row is dead
+
+	rows, left []int32 // of sel: those a column kernel gets, and those it leaves to its step's definition
+	rowwise    bool    // no short cuts: the tests compare what they give with the definitions
 
 	items   []value // elements of lists
 	arena   []byte  // text made by steps; its strings live until the next chunk
@@ -39,7 +42,7 @@ type exec struct {
 	node    *node                 // in work, for messages and on_error
 	err     error
 
-	trace func(st *step, vec []value) // Explain only
+	trace func(st *step, vec *vector) // Explain only
 }
 
 // room returns an empty slice at the end of the arena with space for n bytes. Nothing else may be made in the arena
@@ -83,14 +86,13 @@ func (x *exec) begin(in arrow.Record, lo, hi int, skip []connector.RowResult) {
 	}
 }
 
-// end forgets everything that points into the record.
+// end forgets the record: every vector is empty again. Texts that point into it are left to be written over by the next,
+// or to go with the exec, which the pool drops soon if nobody takes it.
 func (x *exec) end() {
-	for _, vec := range x.vecs {
-		clear(vec[:x.high])
+	for i := range x.vecs {
+		clear(x.vecs[i].kind[:x.high])
 	}
 	x.high = 0
-	clear(x.items[:cap(x.items)])
-	clear(x.members[:cap(x.members)])
 	clear(x.args)
 	clear(x.rejects[:cap(x.rejects)])
 	x.in, x.node, x.err, x.trace, x.everything = nil, nil, nil, nil, false
@@ -123,20 +125,13 @@ func (x *exec) refuse(row int32, field string, f *fault) {
 	})
 }
 
-// survivors returns the live rows that no step refused.
-func (x *exec) survivors() []int32 {
+// bury narrows the live rows to those that no step refused.
+func (x *exec) bury() {
 	if !x.hurt {
-		return x.sel
+		return
 	}
-	kept := x.sel[:0]
-	for _, r := range x.sel {
-		if !x.dead[r] {
-			kept = append(kept, r)
-		}
-	}
-	x.sel = kept
+	x.keepRows(func(r int32) bool { return !x.dead[r] })
 	sort.Slice(x.rejects, func(i, j int) bool { return x.rejects[i].Row < x.rejects[j].Row })
-	return kept
 }
 
 // keepRows narrows the live rows to those that ok reports.
@@ -166,21 +161,21 @@ func (x *exec) run() {
 	}
 }
 
-// eval runs the steps of one field.
+// eval runs the steps of one field, those that an earlier field has not run for it.
 func (x *exec) eval(n *node) {
 	if n.alias || n.never && !n.required {
 		return
 	}
-	vec := x.vecs[n.slot]
+	vec := &x.vecs[n.slot]
 	x.node = n
-	src := vec
-	if n.direct >= 0 && x.trace == nil {
-		src = x.vecs[n.direct]
+	src, steps := vec, n.steps[1:]
+	if n.done > 0 && x.trace == nil {
+		src, steps = &x.vecs[n.direct], n.steps[n.done:]
 	} else {
 		n.steps[0].source.fill(x, n.inputs, vec)
 		x.traced(n.steps[0], vec)
 	}
-	for _, st := range n.steps[1:] {
+	for _, st := range steps {
 		st.run(x, src, vec)
 		src = vec
 		x.traced(st, vec)
@@ -190,16 +185,16 @@ func (x *exec) eval(n *node) {
 	}
 }
 
-func (x *exec) traced(st *step, vec []value) {
+func (x *exec) traced(st *step, vec *vector) {
 	if x.trace != nil {
 		x.trace(st, vec)
 	}
 }
 
 // demand refuses rows in which a required field came out empty; `on_error: null` does not soften it.
-func (x *exec) demand(n *node, vec []value) {
+func (x *exec) demand(n *node, vec *vector) {
 	for _, r := range x.sel {
-		if !vec[r].empty() || x.dead[r] {
+		if !vec.empty(r) || x.dead[r] {
 			continue
 		}
 		f := &fault{connector.CodeRequired, n.name + " is required and has no value"}
@@ -213,12 +208,14 @@ func (x *exec) demand(n *node, vec []value) {
 
 // identify refuses rows in which every identifier is empty.
 func (x *exec) identify() {
+rows:
 	for _, r := range x.sel {
-		found := x.dead[r]
 		for _, slot := range x.g.identifiers {
-			found = found || !x.vecs[slot][r].empty()
+			if !x.vecs[slot].empty(r) {
+				continue rows
+			}
 		}
-		if !found {
+		if !x.dead[r] {
 			x.refuse(r, "", &fault{connector.CodeNoIdentifier, "the row has none of " + x.g.identifierNames})
 		}
 	}

@@ -93,15 +93,15 @@ func (x *exec) explain(n *node, e *Explanation) FieldTrace {
 		}
 	}
 	if n.alias {
-		t.Steps = append(t.Steps, StepTrace{n.steps[0].op, n.steps[0].args, x.told(x.vecs[n.slot][0])})
+		t.Steps = append(t.Steps, StepTrace{n.steps[0].op, n.steps[0].args, x.told(x.vecs[n.slot].at(0))})
 	} else {
-		x.trace = func(st *step, vec []value) {
-			t.Steps = append(t.Steps, StepTrace{st.op, st.args, x.told(vec[0])})
+		x.trace = func(st *step, vec *vector) {
+			t.Steps = append(t.Steps, StepTrace{st.op, st.args, x.told(vec.at(0))})
 		}
 		x.eval(n)
 		x.trace = nil
 	}
-	t.Value = x.told(x.vecs[n.slot][0])
+	t.Value = x.told(x.vecs[n.slot].at(0))
 	if x.err != nil {
 		// on_error: fail ends a run; here it is shown as a refusal like any other.
 		x.err = nil

@@ -47,7 +47,8 @@ type node struct {
 	required bool
 	alias    bool // the value of another slot as it is
 	never    bool // nothing can come of it: none of its inputs exists
-	direct   int  // the vector that the second step may read without the first, -1: none
+	direct   int  // the vector that holds the value after the first done steps
+	done     int  // steps of which another vector has the result; 0: none
 	share    int  // the column of the record that holds the very values, -1: none
 	used     bool
 }
@@ -59,6 +60,7 @@ type output struct {
 	share int // index of the input's column that is handed on, -1: none
 	field arrow.Field
 	never bool // null in every row
+	like  int  // the input's column of text that the steps may leave as it is, -1: none
 	extra bool // what `rest: keep` leaves of "_extra"
 }
 
@@ -78,6 +80,7 @@ type builder struct {
 	known      bool // the schema is known
 	slotOf     map[string]int
 	shared     map[int]int // slot → column of the record, where the slot holds its values unchanged
+	origin     map[int]int // slot → column of the record, where the slot begins as its values
 	kindsOf    map[int]Kinds
 	targets    map[string]*node // fields of the user's document, by name
 	canon      map[string]input // canonical columns read by their own names
@@ -94,7 +97,7 @@ func build(o Options, user *Spec, stream string, entry *streamSpec, schema *arro
 	b := &builder{
 		graph: &graph{stream: stream, schema: schema, extra: -1, nulls: -1, wanted: map[string]int{}},
 		opts:  o, entry: entry, preset: o.Preset.preset(), known: schema != nil,
-		slotOf: map[string]int{}, shared: map[int]int{}, kindsOf: map[int]Kinds{}, targets: map[string]*node{},
+		slotOf: map[string]int{}, shared: map[int]int{}, origin: map[int]int{}, kindsOf: map[int]Kinds{}, targets: map[string]*node{},
 		canon: map[string]input{}, consumed: map[string]bool{},
 	}
 	if schema != nil {
@@ -154,7 +157,7 @@ func (b *builder) source(name string) int {
 	}
 	c.slot = b.newSlot(c.kinds)
 	if c.at >= 0 {
-		b.shared[c.slot] = c.at
+		b.shared[c.slot], b.origin[c.slot] = c.at, c.at
 	} else {
 		b.wanted[name] = c.slot
 	}
@@ -277,11 +280,15 @@ func (b *builder) place(n *node, lenient bool) {
 	} else {
 		n.slot = b.newSlot(n.kinds)
 	}
-	n.direct = -1
 	if only != nil && len(n.steps) > 1 {
-		n.direct = only.slot
+		n.direct, n.done = only.slot, 1
 	}
 	n.never = n.kinds == 0 || b.nothing(n)
+	if only != nil {
+		if at, ok := b.origin[only.slot]; ok {
+			b.origin[n.slot] = at
+		}
+	}
 	n.share = -1
 	if only != nil && n.onError != onErrorNull && !slices.ContainsFunc(n.steps[1:], func(st *step) bool { return !st.checks }) {
 		if at, ok := b.shared[only.slot]; ok {
@@ -357,6 +364,7 @@ func (b *builder) finish() {
 		}
 	}
 	b.nodes = live
+	b.reuse()
 	read := map[int]bool{}
 	reads := func(inputs []input) {
 		for _, in := range inputs {

@@ -147,7 +147,7 @@ func (b *builder) customField() {
 	} else if len(parts) == 0 {
 		return
 	}
-	n := &node{name: customColumn, at: b.entry.at, onError: onErrorReject, share: -1, direct: -1}
+	n := &node{name: customColumn, at: b.entry.at, onError: onErrorReject, share: -1}
 	for _, part := range parts {
 		part.used = true
 		n.inputs = append(n.inputs, input{ref: ref{name: part.name, at: part.at}, alts: []access{{slot: part.slot}}})
@@ -315,25 +315,30 @@ func (b *builder) keepRest() {
 	for _, name := range b.unnamed() {
 		if !taken[name] {
 			at := fieldIndex(b.schema, name)
-			b.outs = append(b.outs, output{name: name, share: at, field: b.schema.Field(at)})
+			b.outs = append(b.outs, output{name: name, share: at, like: -1, field: b.schema.Field(at)})
 		}
 	}
 	if b.extra >= 0 {
-		b.outs = append(b.outs, output{name: connector.ColumnExtra, share: -1, slot: -1, extra: true, field: connector.JSONField(connector.ColumnExtra)})
+		b.outs = append(b.outs, output{name: connector.ColumnExtra, share: -1, slot: -1, like: -1, extra: true, field: connector.JSONField(connector.ColumnExtra)})
 	}
 }
 
 // outputOf gives the column of a node: shared where the record holds its very values in the same type.
 func (b *builder) outputOf(n *node) output {
-	o := output{name: n.name, slot: n.slot, share: n.share, never: n.never, field: fieldOf(n.name, n.kinds)}
+	o := output{name: n.name, slot: n.slot, share: n.share, like: -1, never: n.never, field: fieldOf(n.name, n.kinds)}
 	if o.share >= 0 {
 		from := b.schema.Field(o.share)
 		if !arrow.TypeEqual(from.Type, o.field.Type) || connector.IsJSON(from) != connector.IsJSON(o.field) {
 			o.share = -1
 		}
 	}
+	if at, ok := b.origin[n.slot]; ok && isText(b.schema.Field(at)) && isText(o.field) {
+		o.like = at
+	}
 	return o
 }
+
+func isText(f arrow.Field) bool { return f.Type.ID() == arrow.STRING && !connector.IsJSON(f) }
 
 func fieldOf(name string, k Kinds) arrow.Field {
 	f := arrow.Field{Name: name, Nullable: true}

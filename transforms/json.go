@@ -89,47 +89,6 @@ func isNumber(s string) bool {
 	return json.Valid(bytesOf(s))
 }
 
-// elements returns the items of a list; it parses the text of an array. false: the text is not an array.
-func (x *exec) elements(v value) (value, bool) {
-	if v.k != kindArray {
-		return v, v.k == kindList
-	}
-	start := len(x.items)
-	// The elements are cut first and read later: reading an escaped text needs the decoder for itself.
-	x.dec.ResetBytes(bytesOf(v.s))
-	iter, err := x.dec.ArrIter()
-	if err != nil {
-		return v, false
-	}
-	for iter.Next() {
-		raw, err := x.dec.Raw()
-		if err != nil {
-			x.items = x.items[:start]
-			return v, false
-		}
-		x.items = append(x.items, textValue(stringOf(raw)))
-	}
-	if iter.Err() != nil {
-		x.items = x.items[:start]
-		return v, false
-	}
-	for i := start; i < len(x.items); i++ {
-		x.items[i] = x.parseJSON(x.items[i].s)
-	}
-	return x.listFrom(start), true
-}
-
-// listFrom makes a list of the items that were appended since start.
-func (x *exec) listFrom(start int) value {
-	return value{n: int64(start)<<32 | int64(len(x.items)-start), k: kindList}
-}
-
-// listOf views the elements of a kindList.
-func (x *exec) listOf(v value) []value {
-	start, n := v.n>>32, v.n&0xffffffff
-	return x.items[start : start+n]
-}
-
 // member finds a member of an object, or an element of a list where the name is a number.
 func (x *exec) member(v value, name string) value {
 	switch v.k {

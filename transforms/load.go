@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/bitutil"
 	"github.com/sluicehq/sluice/connector"
 )
 
@@ -51,11 +52,9 @@ func (x *exec) load() {
 		if !c.used && !x.everything {
 			continue
 		}
-		vec := x.vecs[c.slot]
+		vec := &x.vecs[c.slot]
 		if c.at < 0 {
-			for _, r := range x.sel {
-				vec[r] = value{}
-			}
+			clear(vec.kind)
 			continue
 		}
 		// Vectors are empty when a record is taken up: a column without values needs no loading.
@@ -69,48 +68,85 @@ func (x *exec) load() {
 	}
 }
 
-func (x *exec) loadColumn(col arrow.Array, isJSON bool, vec []value) {
+func (x *exec) loadColumn(col arrow.Array, isJSON bool, vec *vector) {
 	switch a := col.(type) {
 	case *array.String:
-		if isJSON {
-			loadValues(x, a, vec, x.parseJSON)
-		} else {
-			loadValues(x, a, vec, textValue)
-		}
+		x.loadTexts(a, isJSON, vec)
 	case *array.Int64:
-		loadValues(x, a, vec, intValue)
+		x.loadKinds(a, vec, kindInt)
+		for _, r := range x.sel {
+			vec.num[r] = a.Value(x.lo + int(r))
+		}
 	case *array.Boolean:
-		loadValues(x, a, vec, boolValue)
+		x.loadKinds(a, vec, kindBool)
+		for _, r := range x.sel {
+			vec.num[r] = boolValue(a.Value(x.lo + int(r))).n
+		}
 	case *array.List:
 		x.loadList(a, vec)
 	case *array.Float64:
-		loadValues(x, a, vec, func(f float64) value { return x.float(f, 64) })
+		for _, r := range x.sel {
+			if i := x.lo + int(r); a.IsNull(i) {
+				vec.kind[r] = kindAbsent
+			} else {
+				vec.set(r, x.float(a.Value(i), 64))
+			}
+		}
 	default:
 		x.loadRare(col, vec)
 	}
 }
 
-// loadValues is the loop over a column of one type.
-func loadValues[T any](x *exec, a interface {
-	arrow.Array
-	Value(int) T
-}, vec []value, of func(T) value) {
-	if a.NullN() == 0 {
-		for _, r := range x.sel {
-			vec[r] = of(a.Value(x.lo + int(r)))
-		}
-		return
-	}
+// loadTexts cuts the bytes of a column at its offsets. Texts of a raw JSON column lose their quotes the same way where no
+// escape stands in the chunk.
+func (x *exec) loadTexts(a *array.String, isJSON bool, vec *vector) {
+	offsets, data := a.ValueOffsets(), stringOf(a.ValueBytes())
+	base, last := offsets[0], x.lo+int(x.beyond())
+	plain := isJSON && strings.IndexByte(data[offsets[x.lo]-base:offsets[last]-base], '\\') < 0
+	x.loadKinds(a, vec, kindText)
 	for _, r := range x.sel {
-		if i := x.lo + int(r); a.IsNull(i) {
-			vec[r] = value{}
-		} else {
-			vec[r] = of(a.Value(i))
+		if vec.kind[r] != kindText {
+			continue
+		}
+		i := x.lo + int(r)
+		s := data[offsets[i]-base : offsets[i+1]-base]
+		switch n := len(s); {
+		case !isJSON:
+			vec.text[r] = s
+		case plain && n >= 2 && s[0] == '"' && s[n-1] == '"':
+			vec.text[r] = s[1 : n-1]
+		default:
+			vec.set(r, x.parseJSON(s))
 		}
 	}
 }
 
-func (x *exec) loadList(a *array.List, vec []value) {
+// beyond is the row behind the last live one.
+func (x *exec) beyond() int32 {
+	if n := len(x.sel); n > 0 {
+		return x.sel[n-1] + 1
+	}
+	return 0
+}
+
+// loadKinds sets the kind of each live row: the kind given, or absent where the column is null.
+func (x *exec) loadKinds(a arrow.Array, vec *vector, k kind) {
+	if a.NullN() == 0 {
+		for _, r := range x.sel {
+			vec.kind[r] = k
+		}
+		return
+	}
+	bits, at := a.NullBitmapBytes(), a.Data().Offset()+x.lo
+	for _, r := range x.sel {
+		vec.kind[r] = kindAbsent
+		if bitutil.BitIsSet(bits, at+int(r)) {
+			vec.kind[r] = k
+		}
+	}
+}
+
+func (x *exec) loadList(a *array.List, vec *vector) {
 	texts, ok := a.ListValues().(*array.String)
 	if !ok {
 		x.loadRare(a, vec)
@@ -119,7 +155,7 @@ func (x *exec) loadList(a *array.List, vec []value) {
 	for _, r := range x.sel {
 		i := x.lo + int(r)
 		if a.IsNull(i) {
-			vec[r] = value{}
+			vec.kind[r] = kindAbsent
 			continue
 		}
 		start := len(x.items)
@@ -131,37 +167,37 @@ func (x *exec) loadList(a *array.List, vec []value) {
 			}
 			x.items = append(x.items, item)
 		}
-		vec[r] = x.listFrom(start)
+		vec.set(r, x.listFrom(start))
 	}
 }
 
 // loadRare reads the types that no reader of ours makes but a host may send, at the price of an allocation a value.
-func (x *exec) loadRare(col arrow.Array, vec []value) {
+func (x *exec) loadRare(col arrow.Array, vec *vector) {
 	kinds := columnKinds(arrow.Field{Type: col.DataType()})
 	for _, r := range x.sel {
 		i := x.lo + int(r)
 		if col.IsNull(i) || kinds == Any {
-			vec[r] = value{}
+			vec.kind[r] = kindAbsent
 			continue
 		}
 		switch a := col.(type) {
 		case *array.Binary:
-			vec[r] = textValue(strings.ToValidUTF8(string(a.Value(i)), "\uFFFD"))
+			vec.set(r, textValue(strings.ToValidUTF8(string(a.Value(i)), "\uFFFD")))
 			continue
 		case *array.Float32:
-			vec[r] = x.float(float64(a.Value(i)), 32)
+			vec.set(r, x.float(float64(a.Value(i)), 32))
 			continue
 		}
 		s := strings.ToValidUTF8(col.ValueStr(i), "\uFFFD")
 		switch {
 		case kinds == List && strings.HasPrefix(s, "["):
-			vec[r] = value{s: s, k: kindArray}
+			vec.set(r, value{s: s, k: kindArray})
 		case kinds == Object && strings.HasPrefix(s, "{"):
-			vec[r] = value{s: s, k: kindObject}
+			vec.set(r, value{s: s, k: kindObject})
 		case kinds&(Integer|Number) != 0 && isNumber(s):
-			vec[r] = parseNumber(s)
+			vec.set(r, parseNumber(s))
 		default:
-			vec[r] = textValue(s)
+			vec.set(r, textValue(s))
 		}
 	}
 }
@@ -178,7 +214,7 @@ func (x *exec) float(f float64, bits int) value {
 }
 
 // markNulls tells explicit nulls from absent values: "_null" holds a bit per column.
-func (x *exec) markNulls(at int, vec []value) {
+func (x *exec) markNulls(at int, vec *vector) {
 	if x.g.nulls < 0 {
 		return
 	}
@@ -187,11 +223,11 @@ func (x *exec) markNulls(at int, vec []value) {
 		return
 	}
 	for _, r := range x.sel {
-		if vec[r].k != kindAbsent || bits.IsNull(x.lo+int(r)) {
+		if vec.kind[r] != kindAbsent || bits.IsNull(x.lo+int(r)) {
 			continue
 		}
 		if b := bits.Value(x.lo + int(r)); at/8 < len(b) && b[at/8]&(1<<(at%8)) != 0 {
-			vec[r].k = kindNull
+			vec.kind[r] = kindNull
 		}
 	}
 }
@@ -224,7 +260,7 @@ func (x *exec) loadExtra() {
 		}
 		for _, m := range members {
 			if slot, ok := x.g.wanted[m.key]; ok {
-				x.vecs[slot][r] = x.parseJSON(m.raw)
+				x.vecs[slot].set(r, x.parseJSON(m.raw))
 			}
 		}
 	}
@@ -259,7 +295,7 @@ type input struct {
 func (x *exec) get(in *input, row int32) value {
 	for i := range in.alts {
 		a := &in.alts[i]
-		v := x.vecs[a.slot][row]
+		v := x.vecs[a.slot].at(row)
 		for _, name := range a.path {
 			v = x.member(v, name)
 		}

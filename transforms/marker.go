@@ -37,9 +37,9 @@ func (m marker) deleted(v value) bool {
 // filter takes out the rows that are marked deleted, then those that do not meet `where`.
 func (x *exec) filter() {
 	for _, m := range x.g.markers {
-		vec := x.vecs[m.slot]
+		vec := &x.vecs[m.slot]
 		x.keepRows(func(r int32) bool {
-			if !m.deleted(vec[r]) {
+			if vec.missing(r) || !m.deleted(vec.at(r)) {
 				return true
 			}
 			if x.g.onDelete == deleteReject {

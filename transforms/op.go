@@ -31,13 +31,11 @@ func Ops() []Op {
 	}
 }
 
-// kernel reads the live rows of one vector and writes them, changed, to another, which may be the same.
-type kernel func(x *exec, src, dst []value)
-
 // step is one op with its arguments, ready to run. It depends on no schema and is never changed after Parse.
 type step struct {
 	op   string
 	args string // as written, shortened, for Explain
+	key  string // op and arguments in full: steps of one key do the same; "" compares with none
 	at   pos
 	rank int // place in the order of shortcut keys
 
@@ -59,7 +57,7 @@ type source struct {
 	refs []ref
 	out  func(in []Kinds) Kinds
 	// fill makes the value of every live row from the inputs, which stand in the order of refs.
-	fill func(x *exec, in []input, vec []value)
+	fill func(x *exec, in []input, vec *vector)
 	// plain: the first input that is not missing, nothing more; such a field may share its column.
 	plain bool
 }
@@ -87,34 +85,6 @@ func opNames() []string {
 	}
 	sort.Strings(names)
 	return names
-}
-
-// scalarKernel runs f on each value that is not missing. f sees text, numbers and booleans as text; lists and objects
-// are refused.
-func scalarKernel(op string, f func(x *exec, s string) (value, *fault)) kernel {
-	return valueKernel(func(x *exec, v value) (value, *fault) {
-		s, ok := x.text(v)
-		if !ok {
-			return v, &fault{codeBadValue, op + " takes text, not " + v.noun()}
-		}
-		return f(x, s)
-	})
-}
-
-// valueKernel runs f on each value that is not missing.
-func valueKernel(f func(x *exec, v value) (value, *fault)) kernel {
-	return func(x *exec, src, dst []value) {
-		for _, r := range x.sel {
-			v := src[r]
-			if v.k > kindNull {
-				var bad *fault
-				if v, bad = f(x, v); bad != nil {
-					v = x.fail(r, bad)
-				}
-			}
-			dst[r] = v
-		}
-	}
 }
 
 // rankLast is the place of steps that come after all others.

@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 )
@@ -21,9 +22,14 @@ var opCase = Op{
 			return nil
 		}
 		change := caseOf(word)
-		return &step{run: scalarKernel("case", func(x *exec, s string) (value, *fault) {
+		changed := func(x *exec, src []string, dst *vector, rows []int32) {
+			for _, r := range rows {
+				dst.setText(r, change(x, src[r]))
+			}
+		}
+		return &step{run: texts(changed, scalar("case", func(x *exec, s string) (value, *fault) {
 			return textValue(change(x, s)), nil
-		})}
+		}))}
 	},
 }
 
@@ -49,8 +55,37 @@ func caseOf(word string) func(x *exec, s string) string {
 	}
 }
 
-// swapCase changes ASCII text byte by byte: the 26 letters from first on change case. Other text takes the slow way.
+// swapCase changes ASCII text eight bytes at a time: the 26 letters from first on change case. Other text takes the slow
+// way.
 func (x *exec) swapCase(s string, first byte, letter func(rune, bool) rune) string {
+	b, n := bytesOf(s), len(s)
+	if n < 8 {
+		return x.swapShort(s, first, letter)
+	}
+	last := n - 8 // the last word overlaps the one before it
+	seen, hits := word(b[last:]), lettersIn(word(b[last:]), first)
+	for i := 0; i < last; i += 8 {
+		w := word(b[i:])
+		seen, hits = seen|w, hits|lettersIn(w, first)
+	}
+	if seen&highBits != 0 {
+		return x.mapLetters(s, letter)
+	}
+	if hits == 0 {
+		return s
+	}
+	dst := x.room(n)[:n]
+	for i := 0; i < last; i += 8 {
+		w := word(b[i:])
+		binary.LittleEndian.PutUint64(dst[i:], w^lettersIn(w, first)>>2)
+	}
+	w := word(b[last:])
+	binary.LittleEndian.PutUint64(dst[last:], w^lettersIn(w, first)>>2)
+	return x.keep(dst)
+}
+
+// swapShort is swapCase for texts of less than a word.
+func (x *exec) swapShort(s string, first byte, letter func(rune, bool) rune) string {
 	at := -1
 	for i := range len(s) {
 		c := s[i]
@@ -71,6 +106,20 @@ func (x *exec) swapCase(s string, first byte, letter func(rune, bool) rune) stri
 		}
 	}
 	return x.keep(dst)
+}
+
+// highBits has the highest bit of each byte of a word.
+const highBits = 0x8080808080808080
+
+func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+// lettersIn sets the highest bit of each byte of an ASCII word that is one of the 26 letters from first on. Two bits
+// lower is the bit by which upper and lower case differ.
+func lettersIn(w uint64, first byte) uint64 {
+	const ones = highBits >> 7
+	w &^= highBits // other bytes must not carry into their neighbours
+	from, beyond := w+ones*uint64(0x80-first), w+ones*uint64(0x80-first-26)
+	return from &^ beyond & highBits
 }
 
 // mapLetters changes each character of s; text that stays as it is stays where it is.

@@ -44,11 +44,14 @@ type dateStep struct {
 	out  dateLayout
 	zone *time.Location
 	iso  bool // the first layout in and the layout out are %Y-%m-%d
+
+	fixedIn  []fixedLayout // of in and out, for the column kernel
+	fixedOut fixedLayout
 }
 
 func parseDate(a arg) *step {
 	d := &dateStep{zone: time.UTC}
-	in, texts := a, defaultDates
+	in, layouts := a, defaultDates
 	out := "%Y-%m-%d"
 	given := !a.isMap()
 	if a.isMap() {
@@ -71,9 +74,9 @@ func parseDate(a arg) *step {
 		}
 	}
 	if given {
-		texts = in.strs()
+		layouts = in.strs()
 	}
-	for _, text := range texts {
+	for _, text := range layouts {
 		layout, err := parseLayout(text)
 		if err != "" {
 			in.problem("layout %q: %s", shorten(text), err)
@@ -85,12 +88,16 @@ func parseDate(a arg) *step {
 		a.problem("out %q: %s", shorten(out), err)
 	}
 	d.out = layout
-	d.iso = len(texts) > 0 && texts[0] == "%Y-%m-%d" && out == texts[0]
+	d.iso = len(layouts) > 0 && layouts[0] == "%Y-%m-%d" && out == layouts[0]
+	for i := range d.in {
+		d.fixedIn = append(d.fixedIn, fixed(&d.in[i]))
+	}
+	d.fixedOut = fixed(&d.out)
 	kinds := Text
 	if d.out.unit != 0 {
 		kinds = Integer
 	}
-	return &step{out: always(kinds), run: valueKernel(d.convert)}
+	return &step{out: always(kinds), run: texts(d.convertTexts, d.convert)}
 }
 
 func (d *dateStep) convert(x *exec, v value) (value, *fault) {

@@ -21,10 +21,13 @@ var opDefault = Op{
 		return &step{
 			fallback: true,
 			out:      func(in Kinds) Kinds { return in | v.kinds() },
-			run: func(x *exec, src, dst []value) {
+			run: func(x *exec, src, dst *vector) {
+				if src != dst {
+					dst.copyFrom(src)
+				}
 				for _, r := range x.sel {
-					if dst[r] = src[r]; src[r].missing() {
-						dst[r] = v
+					if dst.missing(r) {
+						dst.set(r, v)
 					}
 				}
 			},

@@ -38,7 +38,7 @@ var opEach = Op{
 				}
 				return in & List
 			},
-			run: valueKernel(func(x *exec, v value) (value, *fault) { return x.each(v, parts) }),
+			run: values(func(x *exec, v value) (value, *fault) { return x.each(v, parts) }),
 		}
 	},
 }

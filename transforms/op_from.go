@@ -39,9 +39,9 @@ var opFrom = Op{
 }
 
 // fillFirst takes, row by row, the first input that is not missing; if there is none, null where one is null.
-func fillFirst(x *exec, in []input, vec []value) {
+func fillFirst(x *exec, in []input, vec *vector) {
 	if len(in) == 1 && len(in[0].alts) == 1 && in[0].alts[0].path == nil {
-		copy(vec, x.vecs[in[0].alts[0].slot])
+		vec.copyFrom(&x.vecs[in[0].alts[0].slot])
 		return
 	}
 	for _, r := range x.sel {
@@ -54,7 +54,7 @@ func fillFirst(x *exec, in []input, vec []value) {
 			}
 			best.k = max(best.k, v.k)
 		}
-		vec[r] = best
+		vec.set(r, best)
 	}
 }
 

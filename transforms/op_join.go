@@ -26,7 +26,7 @@ var opJoin = Op{
 		}
 		return &step{
 			passes: Scalar, why: "join takes a list: there is nothing to join in a single value",
-			run: valueKernel(func(x *exec, v value) (value, *fault) { return x.join(v, sep) }),
+			run: values(func(x *exec, v value) (value, *fault) { return x.join(v, sep) }),
 		}
 	},
 }

@@ -24,10 +24,10 @@ var opJSON = Op{
 			return nil
 		}
 		if word == "encode" {
-			return &step{rank: rankLast, out: always(Text), run: valueKernel(encodeJSON)}
+			return &step{rank: rankLast, out: always(Text), run: values(encodeJSON)}
 		}
 		return &step{
-			out: always(Any), run: valueKernel(decodeJSON),
+			out: always(Any), run: values(decodeJSON),
 			passes: List | Object, why: "there is nothing to decode in a list or an object",
 		}
 	},

@@ -40,7 +40,7 @@ var opKeys = Op{
 		if a.isMap() && len(settings) == 0 {
 			a.problem("takes map, pass or both")
 		}
-		return &step{run: valueKernel(k.rename)}
+		return &step{run: values(k.rename)}
 	},
 }
 

@@ -42,13 +42,15 @@ var opMap = Op{
 				}
 			}
 		}
-		return &step{table: t, out: always(t.kinds), run: valueKernel(t.lookup)}
+		t.words = newWordTable(t.to)
+		return &step{table: t, out: always(t.kinds), run: texts(t.lookupTexts, t.lookup)}
 	},
 }
 
 // mapTable is the table of a map step.
 type mapTable struct {
 	to      map[string]value
+	words   *wordTable // the same, for texts
 	kinds   Kinds
 	lenient bool // a default follows: what is not listed becomes absent
 }
@@ -71,6 +73,17 @@ func canonicalNumber(s string) string {
 		return whole
 	}
 	return s
+}
+
+// lookupTexts finds the texts that the table lists.
+func (t *mapTable) lookupTexts(x *exec, src []string, dst *vector, rows []int32) {
+	for _, r := range rows {
+		if to, ok := t.words.get(src[r]); ok {
+			dst.set(r, to)
+		} else {
+			x.leave(r)
+		}
+	}
 }
 
 func (t *mapTable) lookup(x *exec, v value) (value, *fault) {

@@ -21,7 +21,16 @@ var opMaxLength = Op{
 		if !ok {
 			return nil
 		}
-		return &step{checks: true, run: valueKernel(func(x *exec, v value) (value, *fault) {
+		short := func(x *exec, src []string, dst *vector, rows []int32) {
+			for _, r := range rows {
+				if s := src[r]; len(s) <= limit {
+					dst.setText(r, s)
+				} else {
+					x.leave(r)
+				}
+			}
+		}
+		return &step{checks: true, run: texts(short, func(x *exec, v value) (value, *fault) {
 			s, ok := x.text(v)
 			if !ok {
 				return v, &fault{codeBadValue, "max_length takes text, not " + v.noun()}

@@ -52,7 +52,7 @@ var opName = Op{
 // namePart is the argument of a name step.
 type namePart struct{ part, missing string }
 
-func (n *namePart) fill(x *exec, in []input, vec []value) {
+func (n *namePart) fill(x *exec, in []input, vec *vector) {
 	for _, r := range x.sel {
 		var parts [3]string
 		var bad *fault
@@ -65,10 +65,10 @@ func (n *namePart) fill(x *exec, in []input, vec []value) {
 			parts[i] = trimName(s)
 		}
 		if bad != nil {
-			vec[r] = x.fail(r, bad)
+			vec.set(r, x.fail(r, bad))
 			continue
 		}
-		vec[r] = n.of(x, parts[0], parts[1], parts[2])
+		vec.set(r, n.of(x, parts[0], parts[1], parts[2]))
 	}
 }
 

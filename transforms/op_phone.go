@@ -46,7 +46,7 @@ var opPhone = Op{
 		if _, ok := format.oneOf("digits"); !ok {
 			return nil
 		}
-		return &step{run: valueKernel(phoneDigits)}
+		return &step{run: texts(phoneTexts, phoneDigits)}
 	},
 }
 
@@ -92,6 +92,33 @@ func phoneDigits(x *exec, v value) (value, *fault) {
 		return phoneLength(x, v, x.store(dst))
 	}
 	return phoneLength(x, v, x.keep(dst))
+}
+
+// phoneTexts reads the numbers that are a plus and ASCII digits with spaces and dashes between them.
+func phoneTexts(x *exec, src []string, dst *vector, rows []int32) {
+	for _, r := range rows {
+		s := src[r]
+		digits, n, ok := x.room(len(s))[:len(s)], 0, true
+		plus := s != "" && s[0] == '+'
+		for i := range len(s) {
+			c := s[i]
+			digits[n] = c
+			if c-'0' <= 9 {
+				n++
+			} else if c != ' ' && c != '-' && !(c == '+' && i == 0) {
+				ok = false
+				break
+			}
+		}
+		switch {
+		case !ok || n < minPhoneDigits || n > maxPhoneDigits || !plus && digits[0] == '0' && digits[1] == '0':
+			x.leave(r)
+		case n == len(s):
+			dst.setText(r, s)
+		default:
+			dst.setText(r, x.keep(digits[:n]))
+		}
+	}
 }
 
 func badPhone(x *exec, v value, why string) *fault {

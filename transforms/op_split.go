@@ -24,7 +24,7 @@ var opSplit = Op{
 		}
 		return &step{
 			passes: List, why: "the value is a list already: leave split out",
-			run: valueKernel(func(x *exec, v value) (value, *fault) { return x.split(v, seps) }),
+			run: values(func(x *exec, v value) (value, *fault) { return x.split(v, seps) }),
 		}
 	},
 }

@@ -73,7 +73,7 @@ func parseTemplate(a arg, s string) (*textTemplate, bool) {
 	return t, true
 }
 
-func (t *textTemplate) fill(x *exec, in []input, vec []value) {
+func (t *textTemplate) fill(x *exec, in []input, vec *vector) {
 	for _, r := range x.sel {
 		dst, found := append(x.buf[:0], t.texts[0]...), len(in) == 0
 		var bad *fault
@@ -90,11 +90,11 @@ func (t *textTemplate) fill(x *exec, in []input, vec []value) {
 		x.buf = dst
 		switch {
 		case bad != nil:
-			vec[r] = x.fail(r, bad)
+			vec.set(r, x.fail(r, bad))
 		case found:
-			vec[r] = textValue(x.store(dst))
+			vec.setText(r, x.store(dst))
 		default:
-			vec[r] = value{}
+			vec.kind[r] = kindAbsent
 		}
 	}
 }

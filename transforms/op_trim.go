@@ -1,6 +1,9 @@
 package transforms
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 var opTrim = Op{
 	Name:      "trim",
@@ -16,8 +19,21 @@ var opTrim = Op{
 		if !a.flag() {
 			return nil
 		}
-		return &step{run: scalarKernel("trim", func(_ *exec, s string) (value, *fault) {
+		return &step{run: texts(trimTexts, scalar("trim", func(_ *exec, s string) (value, *fault) {
 			return textValue(strings.TrimSpace(s)), nil
-		})}
+		}))}
 	},
 }
+
+// trimTexts looks closer only at texts that begin or end in a sign which could be white space.
+func trimTexts(_ *exec, src []string, dst *vector, rows []int32) {
+	for _, r := range rows {
+		s := src[r]
+		if n := len(s); n > 0 && (maybeSpace(s[0]) || maybeSpace(s[n-1])) {
+			s = strings.TrimSpace(s)
+		}
+		dst.setText(r, s)
+	}
+}
+
+func maybeSpace(b byte) bool { return b <= ' ' || b >= utf8.RuneSelf }

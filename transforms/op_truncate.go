@@ -17,9 +17,14 @@ var opTruncate = Op{
 		if !ok {
 			return nil
 		}
-		return &step{run: scalarKernel("truncate", func(_ *exec, s string) (value, *fault) {
+		cut := func(_ *exec, src []string, dst *vector, rows []int32) {
+			for _, r := range rows {
+				dst.setText(r, firstRunes(src[r], limit))
+			}
+		}
+		return &step{run: texts(cut, scalar("truncate", func(_ *exec, s string) (value, *fault) {
 			return textValue(firstRunes(s, limit)), nil
-		})}
+		}))}
 	},
 }
 
@@ -30,6 +35,10 @@ func firstRunes(s string, n int) string {
 	}
 	at := 0
 	for ; n > 0 && at < len(s); n-- {
+		if s[at] < utf8.RuneSelf {
+			at++
+			continue
+		}
 		_, width := utf8.DecodeRuneInString(s[at:])
 		at += width
 	}

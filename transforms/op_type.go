@@ -40,20 +40,33 @@ func typeStep(word string) *step {
 	case "boolean":
 		convert, kinds = toBoolean, Boolean
 	}
-	return &step{out: always(kinds), run: valueKernel(func(x *exec, v value) (value, *fault) {
+	one := func(x *exec, v value) (value, *fault) {
 		out, ok := convert(x, v)
 		if !ok {
 			return v, &fault{codeBadType, "type: " + x.shown(v) + " is not " + word}
 		}
 		return out, nil
-	})}
+	}
+	st := &step{out: always(kinds), run: values(one)}
+	if kinds == Text {
+		st.run = texts(sameTexts, one)
+	}
+	return st
 }
 
 // textStep is `type: text` without a document, for canonical columns.
 func textStep(at pos) *step {
 	st := typeStep("text")
 	st.op, st.args, st.at, st.in = opType.Name, "text", at, Scalar
+	st.key = "type to text"
 	return st
+}
+
+// sameTexts is the column kernel of steps that have nothing to do for texts.
+func sameTexts(_ *exec, src []string, dst *vector, rows []int32) {
+	for _, r := range rows {
+		dst.setText(r, src[r])
+	}
 }
 
 func toText(x *exec, v value) (value, bool) {

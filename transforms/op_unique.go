@@ -16,7 +16,7 @@ var opUnique = Op{
 		}
 		return &step{
 			passes: Scalar | Object, why: "unique takes a list: put split before it",
-			run: valueKernel(func(x *exec, v value) (value, *fault) { return x.unique(v), nil }),
+			run: values(func(x *exec, v value) (value, *fault) { return x.unique(v), nil }),
 		}
 	},
 }

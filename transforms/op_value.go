@@ -19,9 +19,9 @@ var opValue = Op{
 		v := a.constant()
 		return &step{fallback: true, source: &source{
 			out: func([]Kinds) Kinds { return v.kinds() },
-			fill: func(x *exec, _ []input, vec []value) {
+			fill: func(x *exec, _ []input, vec *vector) {
 				for _, r := range x.sel {
-					vec[r] = v
+					vec.set(r, v)
 				}
 			},
 		}}

@@ -1,12 +1,8 @@
 package transforms
 
 import (
-	"math"
-
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/bitutil"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/sluicehq/sluice/connector"
 )
 
@@ -15,19 +11,21 @@ type writer struct {
 	p    *plan
 	in   arrow.Record
 	cols []sink // by output; nil where the column is shared or null throughout
+
+	index []int32 // rows of the record that were written
 }
 
 // sink takes the values of one output column, chunk by chunk.
 type sink interface {
 	// append adds the values of the rows given.
-	append(x *exec, vec []value, rows []int32) error
+	append(x *exec, vec *vector, rows []int32) error
 	array() arrow.Array
 	release()
 }
 
 func newWriter(p *plan, in arrow.Record) *writer {
-	w := &writer{p: p, in: in, cols: make([]sink, len(p.g.outs))}
 	rows := int(in.NumRows())
+	w := &writer{p: p, in: in, cols: make([]sink, len(p.g.outs)), index: make([]int32, 0, rows)}
 	for i, o := range p.g.outs {
 		switch {
 		case o.never || o.share >= 0:
@@ -37,6 +35,8 @@ func newWriter(p *plan, in arrow.Record) *writer {
 			w.cols[i] = &boolSink{b: array.NewBooleanBuilder(p.m.opts.Alloc), rows: rows}
 		case o.field.Type.ID() == arrow.LIST:
 			w.cols[i] = &listSink{b: array.NewListBuilder(p.m.opts.Alloc, arrow.BinaryTypes.String)}
+		case o.like >= 0:
+			w.cols[i] = &sameSink{w: w, like: in.Column(o.like).(*array.String)}
 		default:
 			w.cols[i] = newTextSink(p.m.opts.Alloc, rows, connector.IsJSON(o.field))
 		}
@@ -54,19 +54,19 @@ func (w *writer) write(x *exec) error {
 			if err := x.writeExtra(c.(*textSink), w.p.consumed); err != nil {
 				return err
 			}
-		} else if err := c.append(x, x.vecs[o.slot], x.sel); err != nil {
+		} else if err := c.append(x, &x.vecs[o.slot], x.sel); err != nil {
 			return err
 		}
+	}
+	for _, r := range x.sel {
+		w.index = append(w.index, int32(x.lo)+r)
 	}
 	return nil
 }
 
 // record finishes the columns. index lists the rows that are left, nil: all.
 func (w *writer) record(index []int32) (arrow.Record, error) {
-	rows := int64(len(index))
-	if index == nil {
-		rows = w.in.NumRows()
-	}
+	rows := int64(len(w.index))
 	cols := make([]arrow.Array, len(w.cols))
 	defer func() {
 		for _, c := range cols {
@@ -77,13 +77,17 @@ func (w *writer) record(index []int32) (arrow.Record, error) {
 	}()
 	for i, c := range w.cols {
 		o := &w.p.g.outs[i]
+		from := o.share
+		if same, ok := c.(*sameSink); ok && same.text == nil {
+			c, from = nil, o.like
+		}
 		switch {
 		case c != nil:
 			cols[i] = c.array()
 		case o.never:
 			cols[i] = array.MakeArrayOfNull(w.p.m.opts.Alloc, o.field.Type, int(rows))
 		default:
-			col, err := w.share(o, index)
+			col, err := w.share(o, from, index)
 			if err != nil {
 				return nil, err
 			}
@@ -94,8 +98,8 @@ func (w *writer) record(index []int32) (arrow.Record, error) {
 }
 
 // share hands the input's column on: the very array, or the runs of it that are left.
-func (w *writer) share(o *output, index []int32) (arrow.Array, error) {
-	col := w.in.Column(o.share)
+func (w *writer) share(o *output, from int, index []int32) (arrow.Array, error) {
+	col := w.in.Column(from)
 	if text, ok := col.(*array.String); ok && connector.IsJSON(o.field) && hasNullText(text) {
 		return w.withoutNulls(text, index), nil
 	}
@@ -165,200 +169,6 @@ func (w *writer) release() {
 		}
 	}
 }
-
-// textSink builds a utf8 column in buffers of its own: the offsets have their full size from the start, the bytes grow by
-// the chunk, and the bitmap is made when the first null comes.
-type textSink struct {
-	offsets, data     *memory.Buffer
-	valid             *memory.Buffer
-	bits              []byte // of valid; nil: no null so far
-	json              bool
-	total             int // rows of the record
-	rows, size, nulls int
-}
-
-func newTextSink(mem memory.Allocator, rows int, json bool) *textSink {
-	s := &textSink{
-		offsets: memory.NewResizableBuffer(mem), data: memory.NewResizableBuffer(mem), valid: memory.NewResizableBuffer(mem), json: json, total: rows,
-	}
-	s.offsets.Resize(arrow.Int32Traits.BytesRequired(rows + 1))
-	arrow.Int32Traits.CastFromBytes(s.offsets.Bytes())[0] = 0
-	return s
-}
-
-func (s *textSink) append(x *exec, vec []value, rows []int32) error {
-	if s.json {
-		return s.appendJSON(x, vec, rows)
-	}
-	size := 0
-	for _, r := range rows {
-		size += len(vec[r].s)
-	}
-	dst, err := s.grow(size)
-	if err != nil {
-		return err
-	}
-	at, offsets := s.size, arrow.Int32Traits.CastFromBytes(s.offsets.Bytes())
-	for _, r := range rows {
-		v := &vec[r]
-		if v.k == kindText {
-			at += copy(dst[at:], v.s)
-		}
-		s.mark(v.k == kindText)
-		offsets[s.rows] = int32(at)
-	}
-	s.size = at
-	return nil
-}
-
-func (s *textSink) appendJSON(x *exec, vec []value, rows []int32) error {
-	buf, offsets := x.buf[:0], arrow.Int32Traits.CastFromBytes(s.offsets.Bytes())
-	for _, r := range rows {
-		there := !vec[r].missing()
-		if there {
-			buf = x.appendJSON(buf, vec[r])
-		}
-		s.mark(there)
-		offsets[s.rows] = int32(s.size + len(buf))
-	}
-	x.buf = buf
-	return s.put(buf)
-}
-
-// mark counts a row that has a value or has none.
-func (s *textSink) mark(there bool) {
-	if !there {
-		s.nulls++
-		if s.bits == nil {
-			s.valid.Resize(int(bitutil.BytesForBits(int64(s.total))))
-			s.bits = s.valid.Bytes()
-			memory.Set(s.bits, 0)
-			bitutil.SetBitsTo(s.bits, 0, int64(s.rows), true)
-		}
-	} else if s.bits != nil {
-		bitutil.SetBit(s.bits, s.rows)
-	}
-	s.rows++
-}
-
-// put copies bytes behind those that are there.
-func (s *textSink) put(b []byte) error {
-	dst, err := s.grow(len(b))
-	if err != nil {
-		return err
-	}
-	s.size += copy(dst[s.size:], b)
-	return nil
-}
-
-// grow makes room for n more bytes and returns the whole buffer.
-func (s *textSink) grow(n int) ([]byte, error) {
-	if s.size+n > math.MaxInt32 {
-		return nil, connector.Internalf("Make the batches smaller", "apply: a column of text exceeds 2 GiB")
-	}
-	if need := s.size + n; need > s.data.Cap() {
-		// What is still to come is taken to be like what has come, plus a sixteenth.
-		if seen := min(s.total, s.rows+chunkRows); seen > 0 && seen < s.total {
-			need = max(need, int(int64(need)*int64(s.total)/int64(seen)*17/16))
-		}
-		s.data.Reserve(need)
-	}
-	s.data.ResizeNoShrink(s.size + n)
-	return s.data.Bytes(), nil
-}
-
-func (s *textSink) array() arrow.Array {
-	s.data.ResizeNoShrink(s.size)
-	s.offsets.ResizeNoShrink(arrow.Int32Traits.BytesRequired(s.rows + 1))
-	buffers := []*memory.Buffer{nil, s.offsets, s.data}
-	if s.bits != nil {
-		s.valid.ResizeNoShrink(int(bitutil.BytesForBits(int64(s.rows))))
-		buffers[0] = s.valid
-	}
-	data := array.NewData(arrow.BinaryTypes.String, s.rows, buffers, nil, s.nulls, 0)
-	defer data.Release()
-	return array.NewStringData(data)
-}
-
-func (s *textSink) release() {
-	s.offsets.Release()
-	s.data.Release()
-	s.valid.Release()
-}
-
-type intSink struct {
-	b    *array.Int64Builder
-	rows int
-}
-
-func (s *intSink) append(_ *exec, vec []value, rows []int32) error {
-	if s.b.Cap() == 0 {
-		s.b.Reserve(s.rows)
-	}
-	for _, r := range rows {
-		if vec[r].k == kindInt {
-			s.b.UnsafeAppend(vec[r].n)
-		} else {
-			s.b.UnsafeAppendBoolToBitmap(false)
-		}
-	}
-	return nil
-}
-
-func (s *intSink) array() arrow.Array { return s.b.NewArray() }
-func (s *intSink) release()           { s.b.Release() }
-
-type boolSink struct {
-	b    *array.BooleanBuilder
-	rows int
-}
-
-func (s *boolSink) append(_ *exec, vec []value, rows []int32) error {
-	if s.b.Cap() == 0 {
-		s.b.Reserve(s.rows)
-	}
-	for _, r := range rows {
-		if vec[r].k == kindBool {
-			s.b.UnsafeAppend(vec[r].n != 0)
-		} else {
-			s.b.UnsafeAppendBoolToBitmap(false)
-		}
-	}
-	return nil
-}
-
-func (s *boolSink) array() arrow.Array { return s.b.NewArray() }
-func (s *boolSink) release()           { s.b.Release() }
-
-// listSink builds a list<utf8>; elements of other kinds become text.
-type listSink struct{ b *array.ListBuilder }
-
-func (s *listSink) append(x *exec, vec []value, rows []int32) error {
-	items := s.b.ValueBuilder().(*array.StringBuilder)
-	for _, r := range rows {
-		list, ok := x.elements(vec[r])
-		if !ok {
-			s.b.AppendNull()
-			continue
-		}
-		s.b.Append(true)
-		for _, item := range x.listOf(list) {
-			switch {
-			case item.missing():
-				continue
-			case item.k == kindText:
-				items.BinaryBuilder.Append(bytesOf(item.s))
-			default:
-				x.buf = x.appendJSON(x.buf[:0], item)
-				items.BinaryBuilder.Append(x.buf)
-			}
-		}
-	}
-	return nil
-}
-
-func (s *listSink) array() arrow.Array { return s.b.NewArray() }
-func (s *listSink) release()           { s.b.Release() }
 
 // writeExtra hands on what is left of "_extra" when the mapping has taken what it reads.
 func (x *exec) writeExtra(s *textSink, consumed map[string]bool) error {

@@ -284,7 +284,7 @@ func (p *parser) step(steps []*step, e entry) []*step {
 	if st == nil {
 		return steps
 	}
-	st.op, st.at, st.args = op.Name, e.at.pos(), e.value.written()
+	st.op, st.at, st.args, st.key = op.Name, e.at.pos(), e.value.written(), e.value.key(op.Name)
 	if st.rank == 0 {
 		st.rank = rankOf(op.Name)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func phoneExec() *exec {
-	st := &step{run: valueKernel(phoneDigits)}
+	st := &step{run: texts(phoneTexts, phoneDigits)}
 	n := &node{name: "phone", steps: []*step{fromStep(ref{}), st}, onError: onErrorReject}
 	return newExec(&graph{nodes: []*node{n}, slots: 1})
 }

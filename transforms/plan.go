@@ -48,11 +48,7 @@ func newPlan(m *Mapping, b *builder) *plan {
 }
 
 func newExec(g *graph) *exec {
-	x := &exec{g: g, dead: make([]bool, chunkRows), sel: make([]int32, 0, chunkRows), vecs: make([][]value, g.slots)}
-	backing := make([]value, g.slots*chunkRows)
-	for i := range x.vecs {
-		x.vecs[i] = backing[i*chunkRows : (i+1)*chunkRows : (i+1)*chunkRows]
-	}
+	x := &exec{g: g, dead: make([]bool, chunkRows), sel: make([]int32, 0, chunkRows), vecs: newVectors(g.slots)}
 	x.args = make(starlark.Tuple, 0, len(g.whereIn))
 	return x
 }
@@ -90,7 +86,6 @@ func (p *plan) Apply(ctx context.Context, in arrow.Record, skip []connector.RowR
 	rows := int(in.NumRows())
 	w := newWriter(p, in)
 	defer w.release()
-	index := make([]int32, 0, rows)
 	var rejected []connector.RowResult
 	for lo := 0; lo < rows; lo += chunkRows {
 		if err := ctx.Err(); err != nil {
@@ -101,14 +96,13 @@ func (p *plan) Apply(ctx context.Context, in arrow.Record, skip []connector.RowR
 		if x.err != nil {
 			return connector.Applied{}, x.err
 		}
-		for _, r := range x.survivors() {
-			index = append(index, int32(lo)+r)
-		}
-		rejected = append(rejected, x.rejects...)
+		x.bury()
 		if err := w.write(x); err != nil {
 			return connector.Applied{}, err
 		}
+		rejected = append(rejected, x.rejects...)
 	}
+	index := w.index
 	if len(index) == rows {
 		index = nil
 	}
@@ -182,7 +176,7 @@ func (p *plan) Key(in arrow.Record, row int) string {
 	}
 	for _, k := range p.g.keys {
 		if k.slot >= 0 {
-			if s, _ := x.text(x.vecs[k.slot][0]); s != "" {
+			if s, _ := x.text(x.vecs[k.slot].at(0)); s != "" {
 				return strings.Clone(s)
 			}
 		}

@@ -1,0 +1,216 @@
+package transforms
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/sluicehq/sluice/connector"
+	"pgregory.net/rapid"
+)
+
+// kernelText favours what column kernels look for: numbers, days, words of tables, letters of both cases around the
+// eight bytes that are looked at together, and what is nearly that.
+var kernelText = rapid.OneOf(
+	anyText,
+	rapid.StringMatching(`[A-Za-z@\[\x60{ ]{0,20}`),
+	rapid.StringMatching(`[a-z]{6,9}[Aéß]?[a-zA-Z]{0,9}`),
+	rapid.StringMatching(`[+ ]?0{0,3}[0-9 -]{3,24}[+x@]?`),
+	rapid.StringMatching(`[ 0-3]?[0-9][./-][01]?[0-9][./-](19|20)[0-9]{2}`),
+	rapid.StringMatching(`[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]( [0-2][0-9]:[0-6][0-9]:[0-6][0-9])?`),
+	rapid.SampledFrom([]string{"F", "M", "f", "female", "male", "FM", "1", "1.0", "true", "True", "", " ", "\u3000x\u00a0", "1976年04月12日", "1976年4月12日", " 01.02.2003", "29.02.1900", "29.02.2000", "31.04.2024"}),
+)
+
+// kernelSteps are steps with a column kernel.
+var kernelSteps = rapid.SampledFrom([]string{
+	"{trim: true}", "{case: lower}", "{case: upper}", "{case: title}", "{truncate: 3}", "{max_length: 9}", "{type: text}", "{phone: {format: digits}}",
+	"{map: {F: female, M: 1, female: [a], FM: null, 1: true, \"\": blank}}", "{map: {F: female, M: 1, 1: true}}, {default: other}", "{default: x}",
+	`{date: "%Y-%m-%d"}`, `{date: {in: ["%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y"]}}`, `{date: {in: ["%Y-%m-%d", "%d.%m.%Y"], out: "%d/%m/%Y %H:%M:%S"}}`, `{date: {in: ["%d.%m.%Y", "%m.%d.%Y"], tz: Asia/Shanghai}}`,
+	`{date: {in: "%Y-%m-%d %H:%M:%S", out: "%Y%m%d%H%M%S", tz: Asia/Shanghai}}`, `{date: {in: ["%Y年%m月%d日", " %d.%m.%Y"], out: "%m.%Y"}}`, `{date: {in: ["%d.%m.%Y"], out: unix}}`,
+})
+
+// kernelColumn makes a column of text, raw JSON text or numbers, with nulls or without.
+func kernelColumn(t *rapid.T, rows int) (arrow.Field, arrow.Array) {
+	which := rapid.IntRange(0, 2).Draw(t, "type")
+	nulls := rapid.Bool().Draw(t, "nulls")
+	f := [...]arrow.Field{{Type: arrow.BinaryTypes.String}, connector.JSONField(""), {Type: arrow.PrimitiveTypes.Int64}}[which]
+	b := array.NewBuilder(memory.DefaultAllocator, f.Type)
+	defer b.Release()
+	for range rows {
+		if nulls && rapid.IntRange(0, 3).Draw(t, "null") == 0 {
+			b.AppendNull()
+			continue
+		}
+		switch {
+		case which == 2:
+			b.(*array.Int64Builder).Append(rapid.Int64Range(-2, 99999).Draw(t, "n"))
+		case which == 0:
+			b.(*array.StringBuilder).Append(kernelText.Draw(t, "text"))
+		case rapid.IntRange(0, 5).Draw(t, "json") == 0:
+			b.(*array.StringBuilder).Append(anyJSON.Draw(t, "value"))
+		default:
+			b.(*array.StringBuilder).Append(string(appendString(nil, kernelText.Draw(t, "text"))))
+		}
+	}
+	return f, b.NewArray()
+}
+
+// TestColumnKernels: with column kernels, shared results and shared columns a mapping comes to the same as with the
+// definitions of its steps, value by value: the same rows, refused for the same reasons.
+func TestColumnKernels(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := rapid.SampledFrom([]int{1, 7, 30}).Draw(t, "rows")
+		var fields []arrow.Field
+		var cols []arrow.Array
+		for _, name := range []string{"c", "d"} {
+			f, col := kernelColumn(t, rows)
+			f.Name, f.Nullable = name, true
+			fields, cols = append(fields, f), append(cols, col)
+		}
+		var rec arrow.Record = array.NewRecord(arrow.NewSchema(fields, nil), cols, int64(rows))
+		if cut := rapid.IntRange(0, rows-1).Draw(t, "slice"); cut > 0 {
+			rec = rec.NewSlice(int64(cut), int64(rows))
+		}
+		var doc strings.Builder
+		doc.WriteString("streams: {s: {fields: {")
+		for i := range rapid.IntRange(1, 4).Draw(t, "fields") {
+			steps := rapid.SliceOfN(kernelSteps, 0, 3).Draw(t, "steps")
+			fmt.Fprintf(&doc, "f%d: {from: %s, steps: [%s], on_error: %s}, ", i, rapid.SampledFrom([]string{"c", "d", "[c, d]"}).Draw(t, "from"), strings.Join(steps, ", "),
+				rapid.SampledFrom([]string{"reject", "null"}).Draw(t, "on_error"))
+		}
+		doc.WriteString("}}}")
+		spec, err := Parse("m", []byte(doc.String()))
+		if err != nil {
+			t.Fatalf("%s: %v", doc.String(), err)
+		}
+		m, err := Compile(spec, Options{})
+		if err != nil {
+			return // the steps do not suit each other
+		}
+		var skip []connector.RowResult
+		if rapid.Bool().Draw(t, "skip") {
+			skip = append(skip, connector.RowResult{Row: 0})
+		}
+		fast := applied(t, m, rec, skip, false)
+		slow := applied(t, m, rec, skip, true)
+		if !reflect.DeepEqual(fast, slow) {
+			t.Fatalf("%s of %v:\n%+v, by definition\n%+v", doc.String(), rec, fast, slow)
+		}
+	})
+}
+
+// applied runs a mapping with column kernels, or by definitions alone and every field for itself.
+func applied(t *rapid.T, m *Mapping, rec arrow.Record, skip []connector.RowResult, rowwise bool) (out mapped) {
+	p, err := m.plan("s", rec.Schema())
+	if err != nil {
+		return mapped{notices: []string{err.Error()}}
+	}
+	if rowwise {
+		p.scratch.New = func() any {
+			x := newExec(p.g)
+			x.rowwise = true
+			return x
+		}
+		for _, n := range p.g.nodes {
+			n.done = 0
+		}
+		for i := range p.g.outs {
+			p.g.outs[i].like = -1
+		}
+	}
+	res, err := p.Apply(context.Background(), rec, skip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range int(res.Rows.NumRows()) {
+		var row strings.Builder
+		for c, f := range res.Rows.Schema().Fields() {
+			if col := res.Rows.Column(c); col.IsNull(i) {
+				fmt.Fprintf(&row, "%s: null, ", f.Name)
+			} else {
+				fmt.Fprintf(&row, "%s: %q, ", f.Name, col.ValueStr(i))
+			}
+		}
+		out.rows = append(out.rows, row.String())
+	}
+	out.index, out.rejects, out.schema = res.Index, res.Rejected, nil
+	return out
+}
+
+// TestPlainTexts: arrays of plain texts are read as the JSON decoder reads them.
+func TestPlainTexts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(
+			rapid.StringMatching(`\[( ?"[a-z,\]]{0,3}" ?,){0,3} ?("[a-zé]{0,2}"|1|null|\["a"\]|"\\\\n"|"\\\\"")? ?\]`),
+			rapid.SampledFrom([]string{"[]", `[""]`, `["a"]`, `["]"]`, `["a",]`, `[,"a"]`, `["a""b"]`, `["a"`, `"a"]`, `[" "]x"]`}),
+		).Draw(t, "array")
+		if !json.Valid([]byte(text)) {
+			return // such a text is refused before it becomes a value
+		}
+		fast, slow := newExec(&graph{}), newExec(&graph{})
+		slow.rowwise = true
+		read := func(x *exec) string {
+			list, ok := x.elements(value{s: text, k: kindArray})
+			return fmt.Sprint(ok, string(x.appendJSON(nil, list)))
+		}
+		if got, want := read(fast), read(slow); got != want {
+			t.Fatalf("elements of %s: %s, want %s", text, got, want)
+		}
+	})
+}
+
+// TestSharedUntilChanged: a column that the steps change only in a later chunk comes out whole, with rows left out on the
+// way.
+func TestSharedUntilChanged(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer mem.AssertSize(t, 0)
+	const rows = 3 * chunkRows
+	for _, changed := range []int{-1, 0, chunkRows - 1, chunkRows, 2*chunkRows + 1} {
+		b := array.NewRecordBuilder(mem, arrow.NewSchema([]arrow.Field{{Name: "c", Type: arrow.BinaryTypes.String, Nullable: true}}, nil))
+		var want []string
+		for i := range rows {
+			text := fmt.Sprintf("row %d", i)
+			switch {
+			case i == changed:
+				want = append(want, fmt.Sprintf("%q", text))
+				text += " "
+			case i%100 == 7:
+				text += " is too long for this column"
+			case i%100 == 8:
+				want = append(want, "null")
+				b.Field(0).AppendNull()
+				continue
+			default:
+				want = append(want, fmt.Sprintf("%q", text))
+			}
+			b.Field(0).(*array.StringBuilder).Append(text)
+		}
+		rec := b.NewRecord()
+		p := planFor(t, mem, `streams: {s: {fields: {out: {from: c, trim: true, max_length: 10}}}}`, rec)
+		out, err := p.Apply(context.Background(), rec, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(out.Index); got != len(want) {
+			t.Errorf("changed at %d: %d rows came out, want %d", changed, got, len(want))
+		}
+		for i := range want {
+			text := cell(t, out.Rows, "out", i)
+			if text == "" {
+				text = "null"
+			}
+			if text != want[i] {
+				t.Fatalf("changed at %d: row %d is %s, want %s", changed, i, text, want[i])
+			}
+		}
+		out.Rows.Release()
+		rec.Release()
+		b.Release()
+	}
+}
