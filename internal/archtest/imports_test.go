@@ -179,6 +179,8 @@ func TestImportFaultCatches(t *testing.T) {
 		{"connector/nx/sandbox", "~/internal/sandbox", false},
 		{"connector/connectortest", "~/internal/deliver", false},
 		{"connector/connectortest", "~/connector/nx", true},
+		{"connector/template", "~/connector/restapi", false},
+		{"connector/template", "~/internal/sandbox", true},
 		{"connector/all", "~/connector/nx", false},
 		{"connector/all/sandboxes", "~/connector/nx/sandbox", false},
 		{"wire/airbyte", "~/connector", false},
