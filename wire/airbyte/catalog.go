@@ -1,7 +1,9 @@
 package airbyte
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -52,21 +54,70 @@ func (c *configured) truncates() bool {
 	return true
 }
 
-// parseCatalog reads the configured catalog.
-func parseCatalog(data []byte) ([]configured, error) {
-	var c struct {
-		Streams []configured `json:"streams"`
+// parseCatalog reads the configured catalog; path is for its errors. A catalog without streams is refused: with it every
+// record would be one too many, and a sync that may take none is a mistake of whoever wrote the file.
+func parseCatalog(path string, data []byte) ([]configured, error) {
+	const form = `The host writes this file; one made by hand holds {"streams": [{"stream": {"name": …}, …}]}`
+	wrong := func(what string, args ...any) ([]configured, error) {
+		return nil, connector.Configf(form, "the catalog %s "+what, append([]any{path}, args...)...)
 	}
-	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, connector.Internalf("The host writes this file; a hand-made one needs {\"streams\": [...]}", "the catalog cannot be read: %w", err)
-	}
-	for i := range c.Streams {
-		if c.Streams[i].Stream.Name == "" {
-			return nil, connector.Internalf("The host writes this file; give each stream {\"stream\": {\"name\": ...}}", "stream %d of the catalog has no name", i+1)
+	var top map[string]json.RawMessage
+	if err := json.Unmarshal(data, &top); err != nil {
+		var at *json.SyntaxError
+		if errors.As(err, &at) {
+			return wrong("is not JSON: %w", syntax(err))
 		}
-		c.Streams[i].DestinationSyncMode = strings.ToLower(c.Streams[i].DestinationSyncMode)
+		return wrong("is no JSON object but %s", kindOf(data))
 	}
-	return c.Streams, nil
+	if top == nil {
+		return wrong("is no JSON object but null")
+	}
+	list, ok := top["streams"]
+	if !ok || kindOf(list) == "null" {
+		return wrong("has no `streams`")
+	}
+	var streams []configured
+	if kind := kindOf(list); kind != "a list" {
+		return wrong("has `streams` that are no list but %s", kind)
+	}
+	if err := json.Unmarshal(list, &streams); err != nil {
+		var field *json.UnmarshalTypeError
+		if errors.As(err, &field) {
+			return wrong("cannot be read: `%s` holds a %s", strings.Trim("streams."+field.Field, "."), field.Value)
+		}
+		return wrong("cannot be read: %w", err)
+	}
+	if len(streams) == 0 {
+		return nil, connector.Configf("Choose at least one stream in the connection's schema", "the catalog %s has no stream in its `streams`", path)
+	}
+	for i := range streams {
+		if streams[i].Stream.Name == "" {
+			return wrong("has no name for stream %d", i+1)
+		}
+		streams[i].DestinationSyncMode = strings.ToLower(streams[i].DestinationSyncMode)
+	}
+	return streams, nil
+}
+
+// kindOf names the kind of a JSON value.
+func kindOf(value []byte) string {
+	value = bytes.TrimSpace(value)
+	if len(value) == 0 {
+		return "nothing"
+	}
+	switch value[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "a text"
+	case 't', 'f':
+		return "a truth value"
+	case 'n':
+		return "null"
+	}
+	return "a number"
 }
 
 // checkModes refuses sync modes that would make an upsert do the opposite of what was asked, and tells once that

@@ -179,25 +179,76 @@ func TestCatalogs(t *testing.T) {
 		kind, says    string
 	}{
 		{"all nulls", `{"streams":[{"stream":{"name":"a","namespace":null,"json_schema":null},"sync_mode":null,"destination_sync_mode":null,"minimum_generation_id":null}]}`, 0, "", ""},
-		{"no streams", `{"streams":null}`, 0, "", ""},
 		{"first generation", stream(`"destination_sync_mode":"append","minimum_generation_id":0`), 0, "", ""},
 		{"overwrite", stream(`"destination_sync_mode":"overwrite"`), 0, "LOG", "nothing is deleted"},
 		{"refresh", stream(`"destination_sync_mode":"append_dedup","generation_id":1,"minimum_generation_id":1`), 0, "LOG", "nothing is deleted"},
 		{"upper case", stream(`"destination_sync_mode":"APPEND_DEDUP"`), 0, "", ""},
 		{"update", stream(`"destination_sync_mode":"update"`), 1, "TRACE", "stream a asks for the sync mode update"},
 		{"soft delete", stream(`"destination_sync_mode":"soft_delete"`), 1, "TRACE", "config_error"},
-		{"no JSON", `{`, 1, "TRACE", "the catalog cannot be read"},
-		{"no name", `{"streams":[{"stream":{}}]}`, 1, "TRACE", "stream 1 of the catalog has no name"},
+		{"no JSON", `{`, 1, "TRACE", "k.json is not JSON: broken at byte 1"},
+		{"blank", ``, 1, "TRACE", "k.json is not JSON"},
+		{"null", `null`, 1, "TRACE", "k.json is no JSON object but null"},
+		{"a list", `[]`, 1, "TRACE", "k.json is no JSON object but a list"},
+		{"a text", `"streams"`, 1, "TRACE", "k.json is no JSON object but a text"},
+		{"without streams", `{}`, 1, "TRACE", "k.json has no `streams`"},
+		{"null streams", `{"streams":null}`, 1, "TRACE", "k.json has no `streams`"},
+		{"no stream", `{"streams":[]}`, 1, "TRACE", "k.json has no stream in its `streams`. Choose at least one"},
+		{"streams by name", `{"streams":{"a":{}}}`, 1, "TRACE", "k.json has `streams` that are no list but an object"},
+		{"stream of another kind", `{"streams":["a"]}`, 1, "TRACE", "k.json cannot be read: `streams` holds a string"},
+		{"name of another kind", `{"streams":[{"stream":{"name":1}}]}`, 1, "TRACE", "`streams.stream.name` holds a number"},
+		{"no name", `{"streams":[{"stream":{}}]}`, 1, "TRACE", "k.json has no name for stream 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, lines := write(t, destination(nil), c.catalog, "")
 			if code != c.code || len(of(lines, "TRACE")) != c.code {
 				t.Fatalf("exit code %d, output %q", code, lines)
 			}
+			if c.code != 0 && !strings.Contains(lines[0], "config_error") {
+				t.Errorf("a mistake in the catalog is for a person to mend: %q", lines)
+			}
 			if c.kind == "" && len(lines) > 0 || c.kind != "" && (len(lines) != 1 || !strings.Contains(of(lines, c.kind)[0], c.says)) {
 				t.Errorf("output %q", lines)
 			}
 		})
+	}
+}
+
+// TestCountsOfStates: a state that counts otherwise than what came since the last one of its stream is told, once a stream,
+// with both figures; it leaves all the same.
+func TestCountsOfStates(t *testing.T) {
+	record := func(stream string) string {
+		return `{"type":"RECORD","record":{"stream":"` + stream + `","data":{"n":1},"emitted_at":1}}` + "\n"
+	}
+	state := func(stream, stats string) string {
+		return `{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"` + stream + `"}}` + stats + `}}` + "\n"
+	}
+	global := func(n string) string {
+		return `{"type":"STATE","state":{"type":"GLOBAL","global":{},"sourceStats":{"recordCount":` + n + `}}}` + "\n"
+	}
+	says := func(n string) string { return `,"sourceStats":{"recordCount":` + n + `}` }
+	for _, c := range []struct {
+		name, input string
+		states      int
+		warns       []string
+	}{
+		{"equal", record("a") + record("b") + record("a") + state("a", says("2.0")) + record("a") + state("a", says("1")) + state("b", says("1.0")) + state("b", says("0")), 4, nil},
+		{"silent", record("a") + state("a", "") + state("a", says("null")) + state("a", says(`"7"`)) + state("a", says("1e400")) + state("a", `,"sourceStats":null`), 5, nil},
+		{"lost, told once", record("a") + state("a", says("3.0")) + state("a", says("5.0")) + record("b") + state("b", says("0.0")), 3,
+			[]string{"stream=a source_says=3 came=1", "stream=b source_says=0 came=1"}},
+		{"since a state that does not count", record("a") + record("a") + state("a", "") + record("a") + state("a", says("1.0")), 2, nil},
+		{"several streams", record("a") + record("b") + global("2.0") + record("b") + global("2.0"), 2, []string{"stream=all source_says=2 came=1"}},
+	} {
+		code, lines := write(t, destination(nil), catalogOf("a", "b"), c.input)
+		warns := of(lines, "LOG")
+		if code != 0 || len(of(lines, "STATE")) != c.states || len(warns) != len(c.warns) {
+			t.Errorf("%s: exit code %d, %q", c.name, code, lines)
+			continue
+		}
+		for i, want := range c.warns {
+			if !strings.Contains(warns[i], `"level":"WARN"`) || !strings.Contains(warns[i], want) {
+				t.Errorf("%s: got %s, want %s in it", c.name, warns[i], want)
+			}
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ func (w withOutput) Close() error {
 func newTestReader(in io.Reader, w io.Writer, set settings, streams ...string) withOutput {
 	out := newOutput(w, func(error) {})
 	set.log = slog.New(newHandler(out, &masker{}))
-	catalog, err := parseCatalog([]byte(catalogOf(streams...)))
+	catalog, err := parseCatalog("k.json", []byte(catalogOf(streams...)))
 	if err != nil {
 		panic(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/go-faster/jx"
@@ -136,11 +137,13 @@ func descriptor(d *jx.Decoder) (name, namespace string, err error) {
 type scope struct {
 	one             bool // a single stream: the one named
 	name, namespace string
+	// told is how many records the source says that it emitted since the state before; -1: it does not say.
+	told float64
 }
 
 // scopeOf reads as much of a state as its order needs.
 func scopeOf(state []byte) (scope, error) {
-	var s scope
+	s := scope{told: -1}
 	var kind string
 	stream := func(d *jx.Decoder, key []byte) (err error) {
 		if string(key) != "stream_descriptor" {
@@ -157,6 +160,17 @@ func scopeOf(state []byte) (scope, error) {
 			kind = string(b)
 		case string(key) == "stream" && d.Next() == jx.Object:
 			err = d.ObjBytes(stream)
+		case string(key) == "sourceStats" && d.Next() == jx.Object:
+			err = d.ObjBytes(func(d *jx.Decoder, key []byte) (err error) {
+				if string(key) != "recordCount" || d.Next() != jx.Number {
+					return d.Skip()
+				}
+				n, err := d.Raw()
+				if told, ferr := strconv.ParseFloat(string(n), 64); err == nil && ferr == nil {
+					s.told = told
+				}
+				return err
+			})
 		default:
 			err = d.Skip()
 		}

@@ -228,7 +228,7 @@ func (s *session) prepare(a arguments, stdin io.Reader) (*reader, []byte, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	catalog, err := parseCatalog(text)
+	catalog, err := parseCatalog(a.catalog, text)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -81,7 +80,8 @@ type reader struct {
 	end       error // why no more lines come; after the open rows
 
 	garbage int64
-	late    bool // a record behind its stream's COMPLETE was seen
+	tally   tally // of all streams
+	late    bool  // a record behind its stream's COMPLETE was seen
 }
 
 // stream is a stream of the catalog.
@@ -94,6 +94,7 @@ type stream struct {
 	opened  time.Time
 	queue   queue
 	status  string // the last STREAM_STATUS
+	tally   tally
 }
 
 // newReader makes a reader of the catalog's streams. fields may be nil, see Destination.Fields.
@@ -326,35 +327,6 @@ func (r *reader) cut(s *stream) connector.Batch {
 	s.refused, s.bytes, r.kept = nil, 0, 0
 	r.ledger.addBatch(&s.queue, int(rec.NumRows()))
 	return b
-}
-
-// state hands a state to the ledger, behind the rows read so far.
-func (r *reader) state(env *envelope) error {
-	if env.state == nil {
-		return r.broken("is a STATE without a state")
-	}
-	of, err := scopeOf(env.state)
-	if err != nil {
-		return r.broken("holds a state that cannot be read: " + rootCause(err).Error())
-	}
-	queues := r.queues
-	if of.one {
-		if s := r.find([]byte(of.namespace), []byte(of.name)); s != nil {
-			queues = []*queue{&s.queue}
-		}
-	}
-	r.kept += r.ledger.addState(bytes.Clone(env.state), queues)
-	return nil
-}
-
-func (r *reader) trace(raw []byte) {
-	t, ok := statusOf(raw)
-	if !ok {
-		return
-	}
-	if s := r.find([]byte(t.namespace), []byte(t.name)); s != nil {
-		s.status = strings.ToUpper(t.status)
-	}
 }
 
 // ending says what the end of the input means.
