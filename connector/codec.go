@@ -38,6 +38,13 @@ type Poller interface {
 	ParsePoll(resp *Response, token string, rows arrow.Record) (Outcome, error)
 }
 
+// Namer is what a Codec implements whose rows carry their key at the source, so that a message about one row can name
+// another.
+type Namer interface {
+	// Name returns that key, else the identifier that the vendor knows the row by.
+	Name(rows arrow.Record, row int) string
+}
+
 // Grouper is what the Codec of a Mode with Whole implements: one call replaces all that the CRM holds of a group.
 type Grouper interface {
 	// AppendGroup appends what names the row's group to people, such as the agent who owns the pool. Rows whose names

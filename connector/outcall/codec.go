@@ -39,7 +39,7 @@ var idColumns = []string{"source_id", "industry_id", "grade_id"}
 
 var lateColumns = []string{colExtra, "control_select_robot"}
 
-// codec is a connector.Codec, Signer and Poller for one configuration, mode and schema.
+// codec is a connector.Codec, Signer, Poller and Namer for one configuration, mode and schema.
 type codec struct {
 	signer
 	config Config
@@ -168,6 +168,14 @@ func (c *codec) AppendKeys(dst []uint64, rec arrow.Record, row int) []uint64 {
 		phone = text
 	}
 	return append(dst, connector.NewKeyHash(0).Text(phone).Sum())
+}
+
+// Name is the row's key at its source, else its number.
+func (c *codec) Name(rec arrow.Record, row int) string {
+	if key := textAt(rec, c.extra, row); key != "" {
+		return key
+	}
+	return textAt(rec, c.phone, row)
 }
 
 // AppendRequest writes the body from the columns. Rows whose number or components the vendor does not take are refused.

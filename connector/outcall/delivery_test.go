@@ -3,6 +3,7 @@ package outcall_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -43,6 +44,7 @@ func (tr *trip) delivered(faults string, seed uint64, all []string) (codes map[s
 		for _, r := range rejected {
 			codes[r.Code]++
 		}
+		tr.rejected = slices.Clone(rejected)
 		answered <- err
 	})
 	if err != nil {
@@ -139,6 +141,22 @@ func TestDeliveryToARunningTask(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A number given twice names the row that came first, whether that one is still under way or in the task.
+func TestDuplicatesNameTheFirstRow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newTrip(t, crm.Options{}, nil)
+		rows := append(contacts(0, 3), others(contacts(1, 2))...)
+		codes, err := tr.delivered("", 1, rows)
+		if err != nil || codes[connector.CodeDuplicate] != 1 || !strings.Contains(tr.rejected[0].Message, `row "row-1"`) || tr.rejected[0].Row != 3 {
+			t.Errorf("%v, %v, %+v", codes, err, tr.rejected)
+		}
+		codes, err = tr.delivered("", 1, others(contacts(2, 3)))
+		if err != nil || codes["in_task"] != 1 || !strings.Contains(tr.rejected[0].Message, `row "row-2"`) {
+			t.Errorf("%v, %v, %+v", codes, err, tr.rejected)
+		}
+	})
 }
 
 func TestDeliveryStopsAtAWrongToken(t *testing.T) {

@@ -34,6 +34,8 @@ type trip struct {
 	rt      http.RoundTripper
 	now     time.Time
 	calls   []string // method and endpoint name, as sent
+
+	rejected []connector.RowResult // of the last batch delivered
 }
 
 func newTrip(t *testing.T, o crm.Options, settings map[string]any) *trip {

@@ -16,6 +16,7 @@ type lane struct {
 	codec  connector.Codec
 	signer connector.Signer // nil: not signed
 	poller connector.Poller // nil: every verdict is in the answer
+	namer  connector.Namer  // nil: rows have numbers only
 	limits connector.Limits
 
 	whole   bool              // a batch is one request, see whole.go
@@ -60,6 +61,7 @@ func newLane(stream string, schema *arrow.Schema, codec connector.Codec) *lane {
 	l := &lane{stream: stream, schema: schema, codec: codec, limits: codec.Limits(), ready: heap{less: (*row).before}}
 	l.signer, _ = codec.(connector.Signer)
 	l.poller, _ = codec.(connector.Poller)
+	l.namer, _ = codec.(connector.Namer)
 	l.grouper, _ = codec.(connector.Grouper)
 	l.whole = !l.limits.Splittable
 	if l.limits.Rows <= 0 {

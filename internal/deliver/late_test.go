@@ -90,6 +90,7 @@ func TestPendingIsPolled(t *testing.T) {
 		later := r.write(r.some(1, known(rows[0].WA, "")))
 		r.settle()
 		want(t, "code of the same person's", later.rejected[0].Code, connector.CodeDuplicate)
+		want(t, "which names the first", later.rejected[0].Message, `shares an identifier with row "key 1" (row 1 of the rows sent), which came first`)
 		want(t, "rejected", o.codes()["not_imported"], 1)
 		want(t, "row", o.rejected[0].Row, 1)
 		want(t, "attempts", o.rejected[0].Attempts, 1)

@@ -335,6 +335,9 @@ func (c *lateCodec) ParsePoll(resp *connector.Response, _ string, rec arrow.Reco
 	return o, nil
 }
 
+// Name implements connector.Namer.
+func (c *lateCodec) Name(rec arrow.Record, row int) string { return fmt.Sprint("key ", idOf(rec, row)) }
+
 func idOf(rec arrow.Record, row int) int64 {
 	c := parseLine(rec.Column(0).(*array.String).Value(row))
 	return c.ID

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -35,6 +36,17 @@ type row struct {
 	tries uint8  // sends in a row that ended with cause
 	state rowState
 	look  bool // it is looked up before it is sent
+}
+
+// name says which row it is, to a person. The row is open.
+func (r *row) name() string {
+	number := r.batch.base + int64(r.at) + 1
+	if n := r.batch.lane.namer; n != nil {
+		if key := n.Name(r.batch.rec, int(r.at)); key != "" {
+			return fmt.Sprintf("row %q (row %d of the rows sent)", key, number)
+		}
+	}
+	return fmt.Sprintf("row %d of the rows sent", number)
 }
 
 func (r *row) before(o *row) bool {

@@ -179,8 +179,7 @@ func (w *Writer) enqueue(l *lane, in connector.Batch, done func([]connector.RowR
 		}
 		if l.limits.Duplicates == connector.DuplicatesReject {
 			if h := w.people.holder(keys); h != nil {
-				w.refuse(r, connector.RowResult{Code: connector.CodeDuplicate, Message: fmt.Sprintf(
-					"shares an identifier with row %d of the rows sent, which came first", h.batch.base+int64(h.at)+1)})
+				w.refuse(r, connector.RowResult{Code: connector.CodeDuplicate, Message: "shares an identifier with " + h.name() + ", which came first"})
 				continue
 			}
 		}
