@@ -7,8 +7,8 @@ type truth struct {
 	Row   int      `json:"row"` // the line in contacts.jsonl, from 1
 	ID    string   `json:"id"`
 	Kinds []string `json:"kinds"`
-	// Code is the code with which the row must be rejected under contacts.yaml, Field the field at fault; empty: it must
-	// be delivered, or filtered where Filtered is set.
+	// Code is the code with which the row must be rejected under contacts.yaml and the rules of NXLink, Field the field at
+	// fault; empty: it must be delivered, or filtered where Filtered is set. What other vendors make of it is in rulesOf.
 	Code     string `json:"code,omitempty"`
 	Field    string `json:"field,omitempty"`
 	Filtered bool   `json:"filtered,omitempty"`
@@ -27,7 +27,8 @@ type damage struct {
 
 func set(field string, v any) func(*person) { return func(p *person) { p.put(field, v) } }
 
-// damages are dealt out in turn. The codes are those of the local refusals: none of these rows gets as far as a vendor.
+// damages are dealt out in turn. The codes are those of the local refusals: none of these rows gets as far as a vendor that
+// has the rule which the damage breaks.
 var damages = []damage{
 	{kind: "no such day", field: "birth", code: "bad_date", spoil: set("birth", "2021-02-30")},
 	{kind: "letters in the phone", field: "mobile", code: "bad_phone", spoil: set("mobile", "ask reception")},

@@ -87,12 +87,16 @@ type generator struct {
 	truth   []truth
 	now     truth           // of the row at hand
 	sound   []*person       // rows that must be delivered
+	people  []*person       // of every row, in order
 	numbers map[string]bool // given out; no two people share one
 	total   int             // weight of all regions
 }
 
 // generate returns the files by name.
-func generate() map[string][]byte {
+func generate() map[string][]byte { return newGenerator().files() }
+
+// newGenerator makes all rows.
+func newGenerator() *generator {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), numbers: map[string]bool{}}
 	for _, r := range regions {
 		g.total += r.weight
@@ -111,6 +115,10 @@ func generate() map[string][]byte {
 			g.truth = append(g.truth, g.now)
 		}
 	}
+	return g
+}
+
+func (g *generator) files() map[string][]byte {
 	var truths bytes.Buffer
 	for _, t := range g.truth {
 		truths.WriteString(encode(t) + "\n")
@@ -124,6 +132,7 @@ func generate() map[string][]byte {
 
 // add finishes a row: spoilt, left, or as it is.
 func (g *generator) add(row int, p *person, d *damage) {
+	g.people = append(g.people, p)
 	if d == nil {
 		if row%61 == 40 {
 			p.put("state", "left")
