@@ -1,6 +1,7 @@
 package job
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -12,7 +13,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/sluicehq/sluice/connector"
+	nxsandbox "github.com/sluicehq/sluice/connector/nx/sandbox"
 	"github.com/sluicehq/sluice/internal/pipeline"
+	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
 // people makes n contacts; every hot-th row is about one of ten people again, every bad-th has a phone no CRM takes.
@@ -27,57 +30,155 @@ func people(n, hot, bad int) (lines [][]byte, ids []string, rejected map[int]boo
 			id = fmt.Sprintf("8619%09d", i/hot%10)
 		}
 		ids = append(ids, id)
-		lines = append(lines, fmt.Appendf(nil, `{"whatsapp":%q,"first_name":"F%d","last_name":"L","remark":"%d","tags":["t%d"]}`, id, i, i, i%7))
+		line := fmt.Sprintf(`{"whatsapp":%q,"first_name":"F%d","last_name":"L","tags":["t%d"]`, id, i, i%7)
+		if i%3 != 0 {
+			line += fmt.Sprintf(`,"remark":"%d"`, i) // else an earlier row's stays
+		}
+		lines = append(lines, []byte(line+"}"))
 	}
 	return lines, ids, rejected
 }
 
-// TestFaults: with every kind of fault striking one call in twenty, each row ends delivered or rejected with its true
-// reason, the CRM holds what a run without faults leaves, and no position is ever ahead of the CRM.
+// faultMixes hold every kind of fault, each at one call in twenty; what refuses or loses a reply is a fifth of the calls in sum
+// in each mix, and latency joins in. "stall" outlasts the time limit of a call.
+var faultMixes = map[string]string{
+	"refused and lost":   "latency@50ms..900ms=5%,429@0s=5%,5xx=5%,drop=5%,malformed=5%",
+	"cut and shut":       "latency@50ms..900ms=5%,truncate=5%,drop-before=5%,5xx-after=5%,429@2s=5%",
+	"late and misled":    "latency@5s..25s=5%,stall@40s=5%,truncate=5%,html=5%,drop=5%",
+	"gateway in the way": "latency@1ms=5%,502=5%,504=5%,5xx-after@502=5%,malformed=5%",
+}
+
+// modelOf is what the CRM must hold in the end: the good rows merged by person in their order.
+func modelOf(lines [][]byte, ids []string, bad map[int]bool) []string {
+	people := map[string]map[string]string{}
+	for i, line := range lines {
+		if bad[i] {
+			continue
+		}
+		var row struct {
+			First  string   `json:"first_name"`
+			Last   string   `json:"last_name"`
+			Remark string   `json:"remark"`
+			Tags   []string `json:"tags"`
+		}
+		if err := json.Unmarshal(line, &row); err != nil {
+			panic(err)
+		}
+		p := people[ids[i]]
+		if p == nil {
+			p = map[string]string{"whats_app_phone": ids[i]}
+			people[ids[i]] = p
+		}
+		for name, v := range map[string]string{"first_name": row.First, "last_name": row.Last, "remark": row.Remark, "tagStr": strings.Join(row.Tags, ",")} {
+			if v != "" {
+				p[name] = v
+			}
+		}
+	}
+	var out []string
+	for _, p := range people {
+		line, err := json.Marshal([]any{nxsandbox.TenantID, nxsandbox.AppKey, p, nil})
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, string(line))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestFaults: whatever mix of faults strikes one call in five, each row ends delivered or rejected with its true reason, the
+// CRM holds what the rows merged in their order leave, and no position is ever ahead of the CRM, by the sandbox's journal.
 func TestFaults(t *testing.T) {
-	const n = 6000
+	const n = 4000
 	lines, ids, bad := people(n, 5, 50)
-	contents := func(faults string) (got []string, stats string) {
-		synctest.Test(t, func(t *testing.T) {
-			mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
-			defer mem.AssertSize(t, 0)
-			w := newWorld(t, faults, "", Delivery{Concurrency: 6, RequestsPerSecond: 50})
-			rejects := &memoryRejects{}
-			checked := 0
-			in := &list{mem: mem, lines: lines, batch: 130, fields: w.target.Mapping.Fields("contacts"), acked: func(before int) {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				for ; checked < before; checked++ {
-					if !bad[checked] && w.committed[ids[checked]] == 0 {
-						t.Errorf("position %d left before row %d was taken", before, checked)
-					}
-				}
-			}}
-			report, st, err := w.target.Run(t.Context(), Run{Reader: in, Rejects: rejects})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if report.Read != n || report.Delivered != int64(n-len(bad)) || report.Rejected != int64(len(bad)) || checked != n {
-				t.Errorf("%+v, acked %d", report, checked)
-			}
-			if want := map[string]int64{connector.CodeBadPhone: int64(len(bad))}; !maps.Equal(report.Codes, want) {
-				t.Errorf("codes %v, want %v", report.Codes, want)
-			}
-			for _, r := range rejects.all {
-				if !strings.HasPrefix(r.Key, "86-x") {
-					t.Errorf("a good row was rejected: %q %+v", r.Key, r.Result)
-				}
-			}
-			got, stats = w.nx.Link.Contents(), fmt.Sprintf("%+v", st)
-		})
-		return got, stats
+	want := modelOf(lines, ids, bad)
+	for name, faults := range faultMixes {
+		for _, seed := range []uint64{7, 11, 23} {
+			t.Run(fmt.Sprintf("%s/%d", name, seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					faultyRun(t, seed, faults, lines, ids, bad, want)
+				})
+			})
+		}
 	}
-	want, _ := contents("")
-	got, stats := contents("429@0s=5%,5xx=5%,drop=5%,malformed=5%")
-	if !slices.Equal(got, want) {
-		t.Errorf("with faults the CRM holds %d contacts, without %d, or they differ", len(got), len(want))
+}
+
+func faultyRun(t *testing.T, seed uint64, faults string, lines [][]byte, ids []string, bad map[int]bool, want []string) {
+	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	defer mem.AssertSize(t, 0)
+	w := newSeededWorld(t, seed, faults, "", Delivery{Concurrency: 6, RequestsPerSecond: 50})
+	rejects := &memoryRejects{}
+	checked, due := 0, map[string]int{} // rows of each person whose position has left
+	in := &list{mem: mem, lines: lines, batch: 130, fields: w.target.Mapping.Fields("contacts"), acked: func(before int) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for ; checked < before; checked++ {
+			if bad[checked] {
+				continue
+			}
+			id := ids[checked]
+			if due[id]++; w.committed[id] < due[id] {
+				t.Errorf("position %d left before row %d was taken: %d commits of %s, %d due", before, checked, w.committed[id], id, due[id])
+			}
+		}
+	}}
+	report, st, err := w.target.Run(t.Context(), Run{Reader: in, Rejects: rejects})
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Log(stats)
+	n := len(lines)
+	if report.Read != int64(n) || report.Delivered != int64(n-len(bad)) || report.Rejected != int64(len(bad)) || checked != n {
+		t.Errorf("%+v, acked %d", report, checked)
+	}
+	if want := map[string]int64{connector.CodeBadPhone: int64(len(bad))}; !maps.Equal(report.Codes, want) {
+		t.Errorf("codes %v, want %v", report.Codes, want)
+	}
+	for _, r := range rejects.all {
+		if !strings.HasPrefix(r.Key, "86-x") {
+			t.Errorf("a good row was rejected: %q %+v", r.Key, r.Result)
+		}
+	}
+	if got := w.nx.Link.Contents(); !slices.Equal(got, want) {
+		t.Errorf("the CRM holds %d contacts, the model %d, or they differ:\n%s\n%s", len(got), len(want), got[0], want[0])
+	}
+	struck := w.struck()
+	for _, kind := range kindsOf(t, faults) {
+		if struck[kind] == 0 {
+			t.Errorf("no call was struck by %s: %v", kind, struck)
+		}
+	}
+	t.Logf("%d calls, struck %v; %+v", w.calls(), struck, st)
+}
+
+// kindsOf lists the kinds of a mix.
+func kindsOf(t *testing.T, faults string) (kinds []string) {
+	parsed, err := sandbox.ParseFaults(faults)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range parsed {
+		kinds = append(kinds, string(f.Kind))
+	}
+	return kinds
+}
+
+// TestFaultMixes: no kind of fault that the sandbox can do to a run is left out.
+func TestFaultMixes(t *testing.T) {
+	seen := map[string]bool{
+		string(sandbox.KindPartial): true, // NXLink answers for whole requests only
+		string(sandbox.KindRate):    true, // no chance but a limit: the governor's own tests
+	}
+	for _, faults := range faultMixes {
+		for _, kind := range kindsOf(t, faults) {
+			seen[kind] = true
+		}
+	}
+	for _, kind := range sandbox.Kinds {
+		if !seen[string(kind)] {
+			t.Errorf("no mix has %s", kind)
+		}
+	}
 }
 
 // long lifts the limit on remarks, so that the CRM and not the preset refuses long ones.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 
@@ -37,12 +38,17 @@ type world struct {
 
 func newWorld(t *testing.T, faults, preset string, d Delivery) *world {
 	t.Helper()
+	return newSeededWorld(t, 7, faults, preset, d)
+}
+
+func newSeededWorld(t *testing.T, seed uint64, faults, preset string, d Delivery) *world {
+	t.Helper()
 	w := &world{nx: nxsandbox.New(nxsandbox.Options{}), committed: map[string]int{}}
 	f, err := sandbox.ParseFaults(faults)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.server = sandbox.New(sandbox.Options{Seed: 7, Faults: f, Journal: w}, w.nx)
+	w.server = sandbox.New(sandbox.Options{Seed: seed, Faults: f, Journal: w}, w.nx)
 	v, _ := all.Lookup("nxlink")
 	cfg := v.NewConfig()
 	if err := json.Unmarshal(fmt.Appendf(nil, `{"access_key":%q,"access_secret":%q,"tenant_id":%d,"app_key":%q,"base_url":"http://127.0.0.1"}`,
@@ -83,6 +89,21 @@ func (w *world) calls() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.entries)
+}
+
+// struck counts the calls of the journal that each kind of fault struck.
+func (w *world) struck() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := map[string]int{}
+	for _, e := range w.entries {
+		for kind := range strings.SplitSeq(e.Fault, "+") {
+			if kind != "" {
+				n[kind]++
+			}
+		}
+	}
+	return n
 }
 
 // list is a Reader over JSON lines held in memory; its position is the number of lines before it.
