@@ -46,7 +46,7 @@ func run(out string, s settings) (err error) {
 	var doc bytes.Buffer
 	fmt.Fprintf(&doc, "<!-- written by `make bench`; do not edit -->\n# Benchmarks\n\nOne run, everything side by side on the same machine (%d cores, %s, %s/%s). Absolute figures are this machine's;\nthe ratios are what counts.\n",
 		runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	for _, part := range []func(*bytes.Buffer) error{b.stages, b.programs, b.latency, b.memory, b.startUp} {
+	for _, part := range []func(*bytes.Buffer) error{b.stages, b.mapping, b.programs, b.latency, b.memory, b.startUp} {
 		start := time.Now()
 		if err := part(&doc); err != nil {
 			return err
