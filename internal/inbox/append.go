@@ -1,0 +1,219 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Request is what came in at an endpoint.
+type Request struct {
+	Endpoint   Endpoint
+	Method     string
+	Header     http.Header // those that decoding needs, never credentials
+	Body       []byte
+	ReceivedAt time.Time // zero: now
+	// Keys are the dedupe keys of the items, in their order: whatever the vendor calls the event, or the item's bytes.
+	// Empty: the request is one item whose key is the whole body.
+	Keys []string
+	Note string // a remark for people, such as that the body could not be split
+	// Quarantine, if not empty, says why the request must not be applied: it is stored, listed, and served to nobody
+	// until a person releases it. Its keys count as seen only from then on.
+	Quarantine string
+}
+
+// Receipt says what became of a request.
+type Receipt struct {
+	Seq       int64 // of its record; of the record that had its first item, if Duplicate
+	Items     int
+	Seen      int  // of these, seen before
+	Duplicate bool // all of them: no record was made
+}
+
+// Append stores a request, and returns nil only when it is on the disk. After an error other than ErrTooLarge it may
+// be stored nevertheless; the sender sends it again, and its keys tell. It blocks for one group commit and does not keep
+// the request. A cancelled ctx ends the wait, not the writing.
+func (i *Inbox) Append(ctx context.Context, req Request) (Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return Receipt{}, err
+	}
+	if len(req.Body) > maxBody || len(req.Keys) > ItemsPerRequest {
+		return Receipt{}, fmt.Errorf("%w: %d bytes, %d items", ErrTooLarge, len(req.Body), len(req.Keys))
+	}
+	if req.ReceivedAt.IsZero() {
+		req.ReceivedAt = i.opts.Clock()
+	}
+	e := newEntry(req)
+	if err := i.queue.put(e); err != nil {
+		if errors.Is(err, ErrOverload) {
+			i.stats.overloads.Add(1)
+		}
+		return Receipt{}, err
+	}
+	return e.wait(ctx)
+}
+
+// do has the writer run f, which makes its own transaction, between two groups.
+func (i *Inbox) do(ctx context.Context, f func() (Receipt, error)) (Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return Receipt{}, err
+	}
+	e := &entry{job: f, done: make(chan answer, 1)}
+	if err := i.queue.put(e); err != nil {
+		return Receipt{}, err
+	}
+	return e.wait(ctx)
+}
+
+// entry is one request, or one job, on its way through the writer.
+type entry struct {
+	at    Endpoint
+	frame []byte
+	keys  [][]byte
+	held  string
+	job   func() (Receipt, error)
+
+	price  int64
+	queued time.Time
+	done   chan answer
+}
+
+type answer struct {
+	receipt Receipt
+	err     error
+}
+
+// newEntry does, in the caller's goroutine, all the work that needs no database.
+func newEntry(req Request) *entry {
+	r := Record{
+		ReceivedAt: req.ReceivedAt, Method: req.Method, Note: req.Note, Quarantine: req.Quarantine,
+		Body: req.Body, Items: max(1, len(req.Keys)),
+	}
+	if len(req.Header) > 0 {
+		r.header = appendHeader(nil, req.Header)
+	}
+	var keys [][]byte
+	for _, k := range req.Keys {
+		keys = append(keys, hashKey(keyItem, req.Endpoint, []byte(k)))
+	}
+	if len(keys) == 0 {
+		keys = [][]byte{hashKey(keyBody, req.Endpoint, req.Body)}
+	}
+	if req.Quarantine != "" {
+		r.keys, keys = keys, [][]byte{hashKey(keyInert, req.Endpoint, req.Body)}
+	}
+	e := &entry{at: req.Endpoint, frame: frame(&r), keys: keys, held: req.Quarantine, done: make(chan answer, 1)}
+	e.price = int64(len(e.frame)+len(keys)*2*keySize) + 256
+	return e
+}
+
+func (e *entry) wait(ctx context.Context) (Receipt, error) {
+	select {
+	case a := <-e.done:
+		return a.receipt, a.err
+	case <-ctx.Done():
+		return Receipt{}, ctx.Err()
+	}
+}
+
+// queue holds what waits for the writer, bounded in bytes and in age. What the writer has taken counts until it is
+// answered.
+type queue struct {
+	bytes int64
+	age   time.Duration
+	clock func() time.Time
+
+	mu      sync.Mutex
+	waiting []*entry
+	held    int64 // price of waiting and taken
+	count   int
+	closed  bool
+	refused error         // answer to every new entry, if set
+	wake    chan struct{} // has one element when there may be something to do
+}
+
+func newQueue(o Options) *queue {
+	return &queue{bytes: o.QueueBytes, age: o.QueueAge, clock: o.Clock, wake: make(chan struct{}, 1)}
+}
+
+// put queues an entry. One that is dearer than the whole queue passes when it is empty; jobs always pass.
+func (q *queue) put(e *entry) error {
+	e.queued = q.clock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return ErrClosed
+	case q.refused != nil:
+		return q.refused
+	case e.job != nil:
+	case q.held > 0 && q.held+e.price > q.bytes:
+		return ErrOverload
+	case len(q.waiting) > 0 && e.queued.Sub(q.waiting[0].queued) > q.age:
+		return ErrOverload
+	}
+	q.waiting = append(q.waiting, e)
+	q.held += e.price
+	q.count++
+	q.signal()
+	return nil
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for entries and returns at most n of them; none: the queue is closed and empty.
+func (q *queue) take(n int) []*entry {
+	for {
+		q.mu.Lock()
+		if k := min(n, len(q.waiting)); k > 0 {
+			group := q.waiting[:k:k]
+			q.waiting = q.waiting[k:]
+			q.mu.Unlock()
+			return group
+		}
+		closed := q.closed
+		q.mu.Unlock()
+		if closed {
+			return nil
+		}
+		<-q.wake
+	}
+}
+
+// settle gives back what a group held.
+func (q *queue) settle(group []*entry) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, e := range group {
+		q.held -= e.price
+		q.count--
+	}
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.signal()
+}
+
+// refuse answers every entry from now on with err.
+func (q *queue) refuse(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refused = err
+}
+
+func (q *queue) load() (bytes int64, count int, refused error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.held, q.count, q.refused
+}

@@ -1,0 +1,386 @@
+package inbox
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// child appends from eight goroutines until it is killed, and says each request that was acknowledged.
+func child(dir string) {
+	i, err := Open(ctx, Options{Dir: dir})
+	if err != nil {
+		fmt.Println("error", err)
+		return
+	}
+	var out sync.Mutex
+	var work sync.WaitGroup
+	for g := range 8 {
+		work.Go(func() {
+			for n := 0; ; n++ {
+				body := fmt.Sprintf("%d-%d-%d", os.Getpid(), g, n)
+				r, err := i.Append(ctx, Request{Endpoint: profiles, Body: []byte(body), Keys: []string{body, body + "b"}})
+				out.Lock()
+				if err != nil {
+					fmt.Println("error", err)
+				} else {
+					fmt.Println("ack", r.Seq, body)
+				}
+				out.Unlock()
+			}
+		})
+	}
+	work.Wait()
+}
+
+// TestKill: a process that is killed while it writes has lost nothing that it said it had.
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	acked := map[string]int64{}
+	for kill := range 4 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "SLUICE_INBOX_CHILD="+dir)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for n := 0; lines.Scan(); n++ {
+			var seq int64
+			var body string
+			if _, err := fmt.Sscanf(lines.Text(), "ack %d %s", &seq, &body); err != nil {
+				if n < 300+100*kill {
+					t.Errorf("the child says %q", lines.Text())
+				}
+				break // a line cut by the kill
+			}
+			acked[body] = seq
+			if n == 300+100*kill {
+				if err := cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		_ = cmd.Wait() // it was killed
+		r, err := OpenReader(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		holdsOnce(t, r, acked)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(acked) < 1800 {
+		t.Errorf("only %d requests were acknowledged", len(acked))
+	}
+	i := open(t, Options{Dir: dir})
+	holdsOnce(t, i.Reader(), acked)
+	if s, err := i.Stats(ctx); err != nil || s.Damaged != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// holdsOnce checks that every acknowledged request is there once, under the sequence that its answer named.
+func holdsOnce(t *testing.T, r *Reader, acked map[string]int64) {
+	t.Helper()
+	page := readAll(t, r, Query{})
+	if len(page.Damaged) > 0 {
+		t.Fatalf("damaged: %+v", page.Damaged)
+	}
+	found := map[string]int64{}
+	for _, rec := range page.Records {
+		if at, twice := found[string(rec.Body)]; twice {
+			t.Fatalf("%s is there twice: %d and %d", rec.Body, at, rec.Seq)
+		}
+		found[string(rec.Body)] = rec.Seq
+	}
+	for body, seq := range acked {
+		if found[body] != seq {
+			t.Fatalf("%s was acknowledged as %d and is there as %d (0: lost)", body, seq, found[body])
+		}
+	}
+}
+
+// TestFailpoints takes a picture of the files at every edge of durability, as a death of the process there would leave
+// them, and opens it again: what was acknowledged before is there once, what was under way is there wholly or not at all.
+func TestFailpoints(t *testing.T) {
+	clk := newClock()
+	for _, c := range []struct {
+		point string
+		act   func(*Inbox) error
+		after bool // the work was committed
+	}{
+		{"append: in the group", appendThird, false},
+		{"append: before commit", appendThird, false},
+		{"append: after commit", appendThird, true},
+		{"trim: before commit", trimAll, false},
+		{"trim: after commit", trimAll, true},
+		{"cursor: before commit", func(i *Inbox) error { return i.SetCursor(ctx, "c", 2) }, false},
+		{"cursor: after commit", func(i *Inbox) error { return i.SetCursor(ctx, "c", 2) }, true},
+		{"release: before commit", releaseSecond, false},
+		{"release: after commit", releaseSecond, true},
+		{"replay: before commit", replayFirst, false},
+		{"replay: after commit", replayFirst, true},
+		{"forget: before commit", trimAll, false},
+		{"close: before commit", (*Inbox).Close, false},
+		{"close: after commit", (*Inbox).Close, true},
+	} {
+		t.Run(c.point, func(t *testing.T) {
+			dir, picture, armed := t.TempDir(), "", false
+			i := open(t, Options{Dir: dir, Clock: clk.Now, MaxAge: 1, hook: func(point string) error {
+				if armed && point == c.point && picture == "" {
+					picture = copyDir(t, dir)
+				}
+				return nil
+			}})
+			clk.add(-day)
+			add(t, i, request(profiles, "first", "k1"))
+			held := request(profiles, "second", "k2")
+			held.Quarantine = "token_reuse"
+			add(t, i, held)
+			clk.add(day)
+			armed = true
+			if err := c.act(i); err != nil {
+				t.Fatal(err)
+			}
+			if picture == "" {
+				t.Fatal("the point was not passed")
+			}
+			sameAs(t, picture, c.point, c.after, clk)
+		})
+	}
+}
+
+func appendThird(i *Inbox) error {
+	_, err := i.Append(ctx, request(profiles, "third", "k1", "k3"))
+	return err
+}
+func trimAll(i *Inbox) error       { _, err := i.Trim(ctx); return err }
+func releaseSecond(i *Inbox) error { _, err := i.Release(ctx, 2); return err }
+func replayFirst(i *Inbox) error   { _, err := i.Replay(ctx, 1); return err }
+
+// sameAs checks the picture of a store in which one thing was under way.
+func sameAs(t *testing.T, dir, point string, after bool, clk *clock) {
+	t.Helper()
+	dead, err := OpenReader(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies := func(r *Reader) string {
+		page := readAll(t, r, Query{Quarantined: true})
+		if len(page.Damaged) > 0 {
+			t.Fatalf("damaged: %+v", page.Damaged)
+		}
+		s := ""
+		for _, rec := range page.Records {
+			s += fmt.Sprintf("%d=%s ", rec.Seq, rec.Body)
+		}
+		return s
+	}
+	was := bodies(dead)
+	if err := dead.Close(); err != nil {
+		t.Fatal(err)
+	}
+	i := open(t, Options{Dir: dir, Clock: clk.Now})
+	if now := bodies(i.Reader()); now != was {
+		t.Errorf("a reader saw %q, and after the restart %q", was, now)
+	}
+	what, _, _ := strings.Cut(point, ":")
+	want := "1=first 2=second "
+	list, err := i.Reader().Consumers(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case what == "append" && after:
+		want += "3=third "
+	case what == "release" && after:
+		want += "3=second "
+	case what == "replay" && after:
+		want += "3=first "
+	case what == "forget", what == "trim" && after:
+		want = ""
+	}
+	if was != want {
+		t.Errorf("it holds %q, want %q", was, want)
+	}
+	if (len(list) == 1) != (what == "cursor" && after) {
+		t.Errorf("consumers %+v", list)
+	}
+	next := int64(3)
+	if what != "cursor" && what != "trim" && what != "close" && after {
+		next = 4
+	}
+	if r := add(t, i, request(profiles, "next", "k9")); r.Seq != next {
+		t.Errorf("the next request is %d, want %d", r.Seq, next)
+	}
+	// What was under way is sent again: a duplicate if it was committed, else new.
+	if what == "append" {
+		if r := add(t, i, request(profiles, "third", "k1", "k3")); r.Duplicate != after {
+			t.Errorf("sent again %+v", r)
+		}
+	}
+}
+
+// TestFailedTransaction: an error at any edge answers everyone in the group, and harms nothing that comes later.
+func TestFailedTransaction(t *testing.T) {
+	for _, point := range []string{"append: in the group", "append: before commit", "append: after commit"} {
+		fail := false
+		dir := t.TempDir()
+		i := open(t, Options{Dir: dir, hook: func(p string) error {
+			if fail && p == point {
+				return errors.New("planted")
+			}
+			return nil
+		}})
+		add(t, i, request(profiles, "1"))
+		fail = true
+		if _, err := i.Append(ctx, request(follows, "2")); !errors.Is(err, ErrStore) {
+			t.Errorf("%s: %v", point, err)
+		}
+		fail = false
+		committed := point == "append: after commit"
+		if r := add(t, i, request(follows, "2")); r.Seq != 2 || r.Duplicate != committed {
+			t.Errorf("%s: sent again %+v", point, r)
+		}
+		page := readAll(t, i.Reader(), Query{})
+		if len(page.Records) != 2 || len(page.Damaged) > 0 || page.Records[1].Endpoint != follows {
+			t.Errorf("%s: %+v", point, page)
+		}
+	}
+}
+
+// TestMigrate: a migration that dies leaves the old format whole, and is done at the next start.
+func TestMigrate(t *testing.T) {
+	for _, point := range []string{"migrate: before commit", "migrate: after commit"} {
+		for _, version := range []int{0, 1} {
+			dir := t.TempDir()
+			if version > 0 {
+				i := open(t, Options{Dir: dir})
+				add(t, i, request(profiles, "old"))
+				if err := i.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			steps := append(append([]string{}, migrations...), "CREATE TABLE extra (a); INSERT INTO extra VALUES (1)")
+			_, err := Open(ctx, Options{Dir: dir, steps: steps, hook: func(p string) error {
+				if p == point {
+					return errors.New("planted")
+				}
+				return nil
+			}})
+			if err == nil {
+				t.Fatal("the failpoint was not passed")
+			}
+			i := open(t, Options{Dir: dir, steps: steps})
+			if n, err := i.c.number("SELECT count(*) FROM extra"); err != nil || n != 1 {
+				t.Errorf("%s: %d rows, %v", point, n, err)
+			}
+			if h := i.w.m.head; h != int64(version) {
+				t.Errorf("%s: head %d", point, h)
+			}
+			if err := i.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(ctx, Options{Dir: dir}); err == nil {
+				t.Error("an older program must refuse the newer format")
+			}
+		}
+	}
+}
+
+// TestFull: a full disk is told apart, loses nothing, and is over when there is space again.
+func TestFull(t *testing.T) {
+	dir := t.TempDir()
+	clk := newClock()
+	i := open(t, Options{Dir: dir, Clock: clk.Now, MaxAge: time.Hour, maxPages: 60})
+	acked := map[string]int64{}
+	var full int
+	for n := 0; full < 3; n++ {
+		body := fmt.Sprintf("%d %01000d", n, n)
+		r, err := i.Append(ctx, request(profiles, body))
+		switch {
+		case err == nil:
+			acked[body] = r.Seq
+		case !errors.Is(err, ErrFull) || codeOf(err) != sqlite3.SQLITE_FULL:
+			t.Fatal(err)
+		default:
+			full++
+		}
+		if n > 1000 {
+			t.Fatal("the disk does not fill")
+		}
+	}
+	holdsOnce(t, i.Reader(), acked)
+	if s, err := i.Stats(ctx); err != nil || s.Full != 3 || s.Failures != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	clk.add(day)
+	if trimmed, err := i.Trim(ctx); err != nil || trimmed.Records != int64(len(acked)) {
+		t.Errorf("%+v, %v", trimmed, err)
+	}
+	add(t, i, request(profiles, "there is space again"))
+}
+
+// TestLostEnd: a write-ahead log that was damaged or removed takes acknowledged requests with it. SQLite does not
+// notice; the inbox does, says which, and gives their sequences to nobody else.
+func TestLostEnd(t *testing.T) {
+	dir := t.TempDir()
+	i := open(t, Options{Dir: dir})
+	add(t, i, request(profiles, "1"))
+	if err := i.c.exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		t.Fatal(err)
+	}
+	add(t, i, request(profiles, "2"))
+	add(t, i, request(profiles, "3"))
+	torn := copyDir(t, dir)
+	if err := os.Truncate(filepath.Join(torn, databaseFile+"-wal"), 0); err != nil {
+		t.Fatal(err)
+	}
+	want := Damage{From: 2, To: 3}
+	r, err := OpenReader(torn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := r.Head(ctx)
+	if err != nil || head != 3 {
+		t.Errorf("head %d, %v", head, err)
+	}
+	page := readAll(t, r, Query{Head: head})
+	if len(page.Records) != 1 || len(page.Damaged) != 1 || page.Damaged[0].From != want.From || page.Damaged[0].To != want.To {
+		t.Errorf("read only %+v", page)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		again := open(t, Options{Dir: torn})
+		list, err := again.Reader().Quarantined(ctx, 0, 10)
+		if err != nil || len(list) != 1 || list[0].From != 2 || list[0].To != 3 || list[0].Reason != reasonLost {
+			t.Errorf("list %+v, %v", list, err)
+		}
+		page := readAll(t, again.Reader(), Query{})
+		if page.Records[0].Seq != 1 || len(page.Damaged) != 1 || page.Damaged[0].From != 2 || page.Damaged[0].To != 3 {
+			t.Errorf("%+v", page)
+		}
+		if r := add(t, again, request(profiles, "2")); !r.Duplicate && r.Seq != 4 {
+			t.Errorf("sent again %+v", r)
+		}
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package inbox
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// ItemsPerRequest is how many sequence numbers a request has for its items: a row's seq is Seq·ItemsPerRequest + item.
+const ItemsPerRequest = 1 << 16
+
+// RowSeq is the sequence number of an item of the request seq. It rises in the order in which requests were committed.
+func RowSeq(seq int64, item int) int64 { return seq*ItemsPerRequest + int64(item) }
+
+// SplitRowSeq is the reverse of RowSeq.
+func SplitRowSeq(row int64) (seq int64, item int) {
+	return row / ItemsPerRequest, int(row % ItemsPerRequest)
+}
+
+// Endpoint says where a request came in. All of it together is what dedupe keys are valid for.
+type Endpoint struct {
+	Name    string `json:"name"`              // as configured, never the secret path
+	Vendor  string `json:"vendor,omitempty"`  // such as "socialepoch"
+	Account string `json:"account,omitempty"` // the vendor's account or tenant
+	Type    string `json:"type,omitempty"`    // the kind of webhook
+}
+
+// Record is one request as it came. Its slices belong to whoever holds it.
+type Record struct {
+	Seq        int64
+	Endpoint   Endpoint
+	ReceivedAt time.Time // UTC
+	Method     string
+	Body       []byte // verbatim
+	Note       string // what the receiver remarked, such as that the body could not be split
+	Items      int    // at least 1
+	// Origin is the record that this one repeats, since a person released or replayed it; 0: it came in by itself.
+	// Whoever makes ids of sequences takes Origin where there is one.
+	Origin int64
+	// Quarantine says why the request was stored but must not be applied; empty: it may be. Read leaves such out.
+	Quarantine string
+
+	seen, header []byte
+	keys         [][]byte // of a quarantined record
+}
+
+// Seen says whether the item was there before, in an earlier record or earlier in this one: a reader skips it.
+func (r *Record) Seen(item int) bool {
+	return item/8 < len(r.seen) && r.seen[item/8]&(1<<(item%8)) != 0
+}
+
+// Header returns the headers that were kept. It is decoded anew by each call.
+func (r *Record) Header() http.Header {
+	h := http.Header{}
+	rest := cut{b: r.header}
+	for n := rest.uvarint(); n > 0; n-- {
+		name := rest.text()
+		h[name] = append(h[name], rest.text())
+	}
+	return h
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+const (
+	recordVersion = 1
+	flagHeld      = 1 // quarantined when it came in
+
+	offVersion  = 4
+	offFlags    = 5
+	offEndpoint = 6
+	offReceived = 10
+	offOrigin   = 18
+	offItems    = 26
+	offSeen     = 30
+)
+
+// keySize is how much of a SHA-256 a dedupe key keeps: two requests that share one by chance are not to be met.
+const keySize = 16
+
+// sum is the check over a sequence and the bytes that belong to it.
+func sum(seq int64, b []byte) uint32 {
+	var s [8]byte
+	binary.LittleEndian.PutUint64(s[:], uint64(seq))
+	return crc32.Update(crc32.Update(0, castagnoli, s[:]), castagnoli, b)
+}
+
+// frame encodes a record but for what only the writer knows: endpoint, seen and the sum.
+func frame(r *Record) []byte {
+	bits := (r.Items + 7) / 8
+	b := make([]byte, offSeen+bits, offSeen+bits+len(r.keys)*keySize+len(r.Method)+len(r.Note)+len(r.Quarantine)+len(r.header)+len(r.Body)+32)
+	b[offVersion] = recordVersion
+	if r.Quarantine != "" {
+		b[offFlags] = flagHeld
+	}
+	binary.LittleEndian.PutUint64(b[offReceived:], uint64(r.ReceivedAt.UnixNano()))
+	binary.LittleEndian.PutUint64(b[offOrigin:], uint64(r.Origin))
+	binary.LittleEndian.PutUint32(b[offItems:], uint32(r.Items))
+	copy(b[offSeen:], r.seen)
+	for _, k := range r.keys {
+		b = append(b, k...)
+	}
+	for _, text := range []string{r.Method, r.Note, r.Quarantine} {
+		b = appendText(b, text)
+	}
+	if len(r.header) == 0 {
+		b = append(b, 0)
+	}
+	b = append(b, r.header...)
+	return append(b, r.Body...)
+}
+
+// seal fills in what frame left open.
+func seal(b []byte, seq int64, endpoint uint32) {
+	binary.LittleEndian.PutUint32(b[offEndpoint:], endpoint)
+	binary.LittleEndian.PutUint32(b, sum(seq, b[4:]))
+}
+
+// markSeen sets an item's bit in a frame.
+func markSeen(b []byte, item int) { b[offSeen+item/8] |= 1 << (item % 8) }
+
+// errSum is why a record is not served.
+var errSum = errors.New("its checksum does not match")
+
+// unseal checks and decodes a frame; the record's slices point into it. The endpoint is left to the caller.
+func unseal(seq int64, b []byte) (r Record, endpoint uint32, err error) {
+	if len(b) < offSeen || binary.LittleEndian.Uint32(b) != sum(seq, b[4:]) {
+		return Record{}, 0, errSum
+	}
+	if b[offVersion] != recordVersion {
+		return Record{}, 0, fmt.Errorf("it has the format %d, and this version knows %d", b[offVersion], recordVersion)
+	}
+	r.Seq = seq
+	r.ReceivedAt = time.Unix(0, int64(binary.LittleEndian.Uint64(b[offReceived:]))).UTC()
+	r.Origin = int64(binary.LittleEndian.Uint64(b[offOrigin:]))
+	r.Items = int(binary.LittleEndian.Uint32(b[offItems:]))
+	rest := cut{b: b[offSeen:]}
+	r.seen = rest.take((r.Items + 7) / 8)
+	if b[offFlags]&flagHeld != 0 {
+		for range r.Items {
+			r.keys = append(r.keys, rest.take(keySize))
+		}
+	}
+	r.Method, r.Note, r.Quarantine = rest.text(), rest.text(), rest.text()
+	start := rest.b
+	for n := rest.uvarint(); n > 0 && !rest.short; n-- {
+		rest.take(int(rest.uvarint()))
+		rest.take(int(rest.uvarint()))
+	}
+	if rest.short {
+		return Record{}, 0, errors.New("it is shorter than it says")
+	}
+	r.header = slices.Clip(start[:len(start)-len(rest.b)])
+	r.Body = rest.b
+	return r, binary.LittleEndian.Uint32(b[offEndpoint:]), nil
+}
+
+// cut takes pieces off the front of b; short is set when there was not enough.
+type cut struct {
+	b     []byte
+	short bool
+}
+
+func (c *cut) take(n int) []byte {
+	if n < 0 || n > len(c.b) {
+		c.short, c.b = true, nil
+		return nil
+	}
+	head := c.b[:n:n]
+	c.b = c.b[n:]
+	return head
+}
+
+func (c *cut) uvarint() uint64 {
+	v, n := binary.Uvarint(c.b)
+	if n <= 0 {
+		c.short, c.b = true, nil
+		return 0
+	}
+	c.b = c.b[n:]
+	return v
+}
+
+func (c *cut) text() string { return string(c.take(int(c.uvarint()))) }
+
+func appendText(b []byte, text string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+}
+
+// appendHeader writes the headers in a fixed order, so that equal requests are equal bytes.
+func appendHeader(b []byte, h http.Header) []byte {
+	var names []string
+	n := 0
+	for name, values := range h {
+		names = append(names, name)
+		n += len(values)
+	}
+	slices.Sort(names)
+	b = binary.AppendUvarint(b, uint64(n))
+	for _, name := range names {
+		for _, v := range h[name] {
+			b = appendText(appendText(b, name), v)
+		}
+	}
+	return b
+}
+
+// tag is a record's endpoint with a check of its own: a reader that passes a record over because of its endpoint must be
+// as sure of it as of one that it serves.
+func tag(seq int64, endpoint uint32) int64 {
+	var b [4]byte
+	binary.LittleEndian.PutUint32(b[:], endpoint)
+	return int64(uint64(endpoint)<<32 | uint64(sum(seq, b[:])))
+}
+
+// hashKey makes the dedupe key of one item, or of a whole body: kind keeps those apart.
+func hashKey(kind byte, at Endpoint, key []byte) []byte {
+	h := sha256.New()
+	b := []byte{kind}
+	for _, part := range []string{at.Name, at.Vendor, at.Account, at.Type} {
+		b = appendText(b, part)
+	}
+	h.Write(b)
+	h.Write(key)
+	return h.Sum(nil)[:keySize]
+}
+
+const (
+	keyItem  = 'i'
+	keyBody  = 'b'
+	keyInert = 'q' // the body of a quarantined request, whose items must not count as seen
+)
