@@ -182,6 +182,9 @@ func checkKeys(b *bench) {
 
 // merges reports whether two rows sent one after the other leave one record.
 func (b *bench) merges(c connector.Codec, rec arrow.Record, i, j int32) bool {
+	if !c.Limits().Splittable {
+		return b.mergesAtOnce(c, rec, i, j) // one after the other, the second replaces the first anyway
+	}
 	w := b.newWorld("", nil)
 	for _, row := range []int32{i, j} {
 		one := b.gather(rec, row)

@@ -99,7 +99,11 @@ func checkDelivery(b *bench) {
 		}
 		for seed := range seeds {
 			load := b.load(seed)
-			want := b.serial(m.Name, load)
+			serial := b.serial
+			if m.Whole {
+				load, serial = b.wholeLoad(m.Name, seed), b.serialWhole
+			}
+			want := serial(m.Name, load)
 			got, err := b.parallel(m.Name, load)
 			b.public("the state of a delivery", fmt.Sprint(got))
 			switch {

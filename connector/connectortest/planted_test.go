@@ -255,6 +255,13 @@ var defects = []defect{
 	}},
 	{"a preset that takes bare numbers for genders", "preset", "bare number", preset(`male: 1`, `"1": 1, "2": 0, male: 1`)},
 	{"a preset that forgets the identifiers", "preset", "identifier", preset("identifiers:", "x_identifiers:")},
+	{"must not be cut and does not say why", "whole", "must not be cut", limits(func(l *connector.Limits) { l.Splittable = false })},
+	{"replaces groups and names none", "whole", "does not name them", func(v *connector.Vendor) {
+		limits(func(l *connector.Limits) { l.Splittable = false })(v)
+		everyMode(v)
+	}},
+	{"calls itself whole and is cut", "whole", "cut in parts", func(v *connector.Vendor) { grouping(v, true) }},
+	{"calls itself whole and only adds", "whole", "another state", func(v *connector.Vendor) { grouping(v, false) }},
 	{"sends rows of one person out of order", "delivery", "another state", codec(func(s *spoiled) {
 		// Each row alone is its own person: the chain may send them side by side.
 		var n atomic.Uint64

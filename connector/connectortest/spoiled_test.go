@@ -3,10 +3,12 @@ package connectortest_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/connector/nx"
@@ -72,6 +74,49 @@ func codec(spoil func(s *spoiled)) func(v *connector.Vendor) {
 			spoil(s)
 			return s, nil
 		}
+	}
+}
+
+// limits plants other limits.
+func limits(change func(l *connector.Limits)) func(v *connector.Vendor) {
+	return codec(func(s *spoiled) {
+		s.limits = func(l connector.Limits) connector.Limits {
+			change(&l)
+			return l
+		}
+	})
+}
+
+// everyMode makes all modes of a vendor ones that replace whole groups.
+func everyMode(v *connector.Vendor) {
+	v.Modes = slices.Clone(v.Modes)
+	for i := range v.Modes {
+		v.Modes[i].Whole = true
+	}
+}
+
+// grouped is a codec that takes the remark for the name of a group.
+type grouped struct{ *spoiled }
+
+func (grouped) AppendGroup(dst []byte, rec arrow.Record, row int) []byte {
+	col := rec.Column(rec.Schema().FieldIndices("remark")[0]).(*array.String)
+	if col.IsNull(row) {
+		return dst
+	}
+	return append(dst, col.Value(row)...)
+}
+
+// grouping makes all modes whole, of groups by remark.
+func grouping(v *connector.Vendor, splittable bool) {
+	limits(func(l *connector.Limits) { l.Splittable = splittable })(v)
+	everyMode(v)
+	open := v.Codec
+	v.Codec = func(cfg connector.Config, stream, mode string, schema *arrow.Schema) (connector.Codec, error) {
+		c, err := open(cfg, stream, mode, schema)
+		if err != nil {
+			return nil, err
+		}
+		return grouped{c.(*spoiled)}, nil
 	}
 }
 

@@ -44,6 +44,7 @@ var checks = []check{
 	{"fields", checkFieldsArrive},
 	{"limits", checkLimits},
 	{"nature", checkNature},
+	{"whole", checkWhole},
 	{"keys", checkKeys},
 	{"purity", checkPurity},
 	{"concurrency", checkConcurrency},

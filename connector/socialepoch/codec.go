@@ -77,6 +77,9 @@ func newCodec(cfg connector.Config, _, mode string, schema *arrow.Schema) (conne
 	if c.limits.Bytes <= 0 {
 		c.limits.Bytes = defaultBytes
 	}
+	if to.mode.Whole {
+		c.limits.Splittable, c.limits.SplitAfter, c.limits.Duplicates = false, 0, connector.DuplicatesLastWins
+	}
 	if err := c.bind(schema); err != nil {
 		return nil, err
 	}
@@ -136,7 +139,22 @@ func (c *codec) AppendKeys(dst []uint64, rec arrow.Record, row int) []uint64 {
 	if number == "" {
 		return dst
 	}
-	return append(dst, hashKey(c.agent(base, from+row), number))
+	if agent := c.agent(base, from+row); c.mode.Whole {
+		// The earlier of two rows of a key is dropped, so only what is surely one contact shares a key.
+		return append(dst, connector.NewKeyHash(0).Text(agent).Byte(0xff).Text(number).Sum())
+	} else {
+		return append(dst, hashKey(agent, number))
+	}
+}
+
+// AppendGroup names the agent whose pool a request of a whole mode replaces. Spellings that differ in the case of letters
+// are one group: whether the vendor tells them apart is not documented, and a call for each would be one too many if not.
+func (c *codec) AppendGroup(dst []byte, rec arrow.Record, row int) []byte {
+	base, from := rows.Base(rec)
+	if c.number(base, from+row) == "" {
+		return dst
+	}
+	return append(dst, strings.ToLower(c.agent(base, from+row))...)
 }
 
 // agent is who owns the row, "" if nobody does.

@@ -37,13 +37,18 @@ const (
 	mostBytes    = 32 << 20
 )
 
-// Types of extension fields that are written in a form of their own. The others go as they come.
+// Types of extension fields, as the vendor's console calls them. Values of a field without a type go as they come.
 const (
-	typeDate   = "date"
-	typeSingle = "single"
+	typeText       = "text"
+	typeNumber     = "number"
+	typeDate       = "date"
+	typeTime       = "time"
+	typeSingle     = "single"
+	typeMulti      = "multi"
+	typeAttachment = "attachment"
 )
 
-var fieldTypes = []string{typeDate, typeSingle}
+var fieldTypes = []string{typeText, typeNumber, typeDate, typeTime, typeSingle, typeMulti, typeAttachment}
 
 func fields() []connector.Field {
 	return []connector.Field{
@@ -54,7 +59,7 @@ func fields() []connector.Field {
 		{Name: "base_url", Type: connector.TypeString, Title: "Base URL", Default: host, Advanced: true,
 			Examples: []any{host, "http://127.0.0.1:8080"}, Doc: "Host of the API, with any path prefix. Change it for another host or the sandbox."},
 		{Name: "mode", Type: connector.TypeString, Title: "Mode", Default: modeImport, Enum: modeNames(),
-			Doc: "Where contacts go: import adds and updates the agent's customers, pool_append adds to the agent's import pool."},
+			Doc: "Where contacts go: import adds and updates the agent's customers, pool_append adds to the agent's import pool, pool_replace replaces that pool by the contacts of this run."},
 		{Name: "default_owner", Type: connector.TypeString, Title: "Default owner", Examples: []any{"agent101"},
 			Doc: "Login name of the agent who gets contacts that have no `owner`. Empty: such contacts are rejected."},
 		{Name: "custom_fields", Type: connector.TypeMap, Title: "Custom fields", Items: &connector.Field{Type: connector.TypeString},
@@ -62,7 +67,7 @@ func fields() []connector.Field {
 			Doc:      "Names of members of `custom` and the display names of the extension fields that take them. A name without an entry is taken for a display name."},
 		{Name: "field_types", Type: connector.TypeMap, Title: "Types of custom fields", Items: &connector.Field{Type: connector.TypeString, Enum: fieldTypes}, Advanced: true,
 			Examples: []any{map[string]any{"Signed on": typeDate, "Channel": typeSingle}},
-			Doc:      "Extension fields, by display name, that are written in a form of their own: date turns 2022-03-08 into 2022/03/08, single is the choice of a single-select field. Other fields go as they come; a list becomes one text with commas."},
+			Doc:      "Types of extension fields, by display name. A value is then brought into the form that the vendor wants of the type, and refused before it is sent where that cannot be: number, date (2022-03-08 becomes 2022/03/08), time (hours, minutes and seconds), single and multi (choices; a list is joined by commas), attachment (up to ten web addresses), text. Fields without a type go as they come; a list becomes one text with commas."},
 		{Name: "single_select", Type: connector.TypeString, Title: "Form of a single choice", Default: selectAuto, Enum: []string{selectAuto, selectPlain, selectList}, Advanced: true,
 			Doc: "How fields of the type single are written: plain as the name of the choice, list as the text of a list of one. auto takes what the vendor shows for the mode: plain for import, list for the pool."},
 		{Name: "max_request_bytes", Type: connector.TypeInteger, Title: "Largest request", Default: defaultBytes, Min: connector.Bound(leastBytes), Max: connector.Bound(mostBytes), Advanced: true,
@@ -106,6 +111,9 @@ func checkCustom(custom map[string]string) error {
 func checkTypes(types map[string]string) error {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(types)) {
+		if builtIn[name] {
+			faults = append(faults, connector.Configf("Leave it out; the type of this field is known", "field_types: %q is a field of every contact and no extension field", name))
+		}
 		if err := connector.OneOf(fmt.Sprintf("field_types: %q", name), types[name], fieldTypes...); err != nil {
 			faults = append(faults, err)
 		}

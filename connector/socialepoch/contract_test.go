@@ -1,6 +1,7 @@
 package socialepoch_test
 
 import (
+	"maps"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -26,12 +27,22 @@ func TestContract(t *testing.T) {
 		"custom": map[string]any{"faction": "Guanlong", "Points": 12.50, "Signed on": "2022-03-08", "Channel": "Web", "Interests": []string{"Music", "Sport"}},
 	}
 	config := account(map[string]any{
-		"custom_fields": map[string]any{"faction": "Faction"}, "field_types": map[string]any{"Signed on": "date", "Channel": "single"},
+		"custom_fields": map[string]any{"faction": "Faction"}, "field_types": map[string]any{"Signed on": "date", "Channel": "single", "Points": "number", "Interests": "multi"},
 	})
-	connectortest.Run(t, socialepoch.SocialEpoch, connectortest.Sandbox{
-		New:    func() connectortest.Service { return sandbox.New(sandbox.Options{}) },
-		Config: config, Contact: contact,
-	})
+	for _, m := range socialepoch.SocialEpoch.Modes {
+		t.Run(m.Name, func(t *testing.T) {
+			values := maps.Clone(config)
+			values["mode"] = m.Name
+			if m.Name == "pool_append" {
+				contact = maps.Clone(contact)
+				contact["tags_remove"] = nil
+			}
+			connectortest.Run(t, socialepoch.SocialEpoch, connectortest.Sandbox{
+				New:    func() connectortest.Service { return sandbox.New(sandbox.Options{}) },
+				Config: values, Contact: contact,
+			})
+		})
+	}
 }
 
 func TestSource(t *testing.T) { connectortest.Source(t, ".") }

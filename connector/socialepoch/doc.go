@@ -2,9 +2,10 @@
 //
 // One codec serves its import interfaces; they differ in a row of the table endpoints:
 //
-//	mode         path                                             what it does
-//	import       /wscrm-bus-api/customer/api/batchImport          adds or updates the agent's customers
-//	pool_append  /wscrm-bus-api/customer/api/batchImportAppendV2  adds to the agent's import pool
+//	mode          path                                                what it does
+//	import        /wscrm-bus-api/customer/api/batchImport             adds or updates the agent's customers
+//	pool_append   /wscrm-bus-api/customer/api/batchImportAppendV2     adds to the agent's import pool
+//	pool_replace  /wscrm-bus-api/customer/api/batchImportWhatsContact replaces the agent's import pool, as a whole
 //
 // A request carries up to 10,000 contacts. Three headers authorise it: the company's id, the time in milliseconds, and
 // the MD5 of both joined with the API key. The body is not signed.

@@ -4,8 +4,9 @@ import "github.com/sluicehq/sluice/connector"
 
 // Modes, by name.
 const (
-	modeImport     = "import"
-	modePoolAppend = "pool_append"
+	modeImport      = "import"
+	modePoolAppend  = "pool_append"
+	modePoolReplace = "pool_replace"
 )
 
 // endpoint is one import interface of the vendor.
@@ -28,6 +29,13 @@ var endpoints = []endpoint{
 		mode: connector.Mode{Name: modePoolAppend, Title: "Append to the import pool",
 			Doc: "Add contacts to their agent's import pool, beside those that wait there. Tags cannot be taken away in this mode."},
 		path: "/wscrm-bus-api/customer/api/batchImportAppendV2", name: "customer/batchImportAppendV2", selectList: true,
+	},
+	{
+		mode: connector.Mode{Name: modePoolReplace, Title: "Replace the import pool", Whole: true,
+			Doc: "Replace the whole import pool of every agent in the input: one call for each agent holds all of his contacts, and whoever " +
+				"is not in it leaves his pool. All input is read first; input that is not known to be complete sends nothing, and neither " +
+				"does input with more than 10,000 contacts of one agent. Agents who are not in the input keep their pools."},
+		path: "/wscrm-bus-api/customer/api/batchImportWhatsContact", name: "customer/batchImportWhatsContact", cancelTags: true, selectList: true,
 	},
 }
 

@@ -25,6 +25,9 @@ type batch struct {
 	rec   arrow.Record
 }
 
+// whole reports whether the request must not be cut.
+func (b *batch) whole() bool { return b.codec != nil && b.codec.mode.Whole }
+
 func (b *batch) size() int {
 	if b.rec == nil {
 		return 0
@@ -171,6 +174,9 @@ func (b *batch) byReport(r *reply) connector.Outcome {
 	}
 	rest.Verdict = connector.VerdictSuspect
 	rest.Code, rest.Message = causeOf(r, loose)
+	if b.whole() {
+		rest.Message = strings.TrimSpace(fmt.Sprintf("%s (%d of %d contacts of this request failed and the answer does not say which; it cannot be sent in parts)", rest.Message, bad, n))
+	}
 	return s.outcome(rest)
 }
 
@@ -199,12 +205,13 @@ func causeOf(r *reply, loose []failure) (code, message string) {
 
 // sorter collects verdicts on rows.
 type sorter struct {
+	whole   bool                  // the request must not be cut
 	results []connector.RowResult // by row
 	has     []bool
 }
 
 func newSorter(b *batch) *sorter {
-	return &sorter{results: make([]connector.RowResult, b.size()), has: make([]bool, b.size())}
+	return &sorter{whole: b.whole(), results: make([]connector.RowResult, b.size()), has: make([]bool, b.size())}
 }
 
 func (s *sorter) judged(row int) bool { return s.has[row] }
@@ -233,7 +240,8 @@ func (s *sorter) blame(row int, f failure) {
 }
 
 // outcome lists the verdicts; rest is that of the other rows. An attachment that could not be fetched is tried once more.
-// That bound would hold for all rows of the outcome, so where others wait for their lock, such rows are sent by themselves.
+// That bound would hold for all rows of the outcome, so where others wait for their lock, such rows are sent by
+// themselves; in a request that must not be cut they are tried once more beside those others.
 func (s *sorter) outcome(rest connector.Outcome) connector.Outcome {
 	attachment, other := false, rest.Verdict == connector.VerdictRetry
 	for row, r := range s.results {
@@ -249,7 +257,7 @@ func (s *sorter) outcome(rest connector.Outcome) connector.Outcome {
 		if !s.has[row] {
 			continue
 		}
-		if attachment && other && r.Code == strconv.Itoa(codeAttachment) {
+		if attachment && other && !s.whole && r.Code == strconv.Itoa(codeAttachment) {
 			r.Verdict = connector.VerdictSuspect
 		}
 		rest.Rows = append(rest.Rows, r)

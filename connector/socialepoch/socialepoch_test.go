@@ -150,8 +150,8 @@ func TestRequests(t *testing.T) {
 			`{"agentAccount":"a","whatsApp":"123456","ha-hi":"é\"","n":12.50,"b":true,"m":"A,B,3","Signed on":"2022/03/08","Channel":"Web"}`},
 		{"single choice in the pool", typed, modePoolAppend, []string{"a", "123456", "", "x", "", `{"Channel":"We\"b"}`},
 			`{"agentAccount":"a","whatsApp":"123456","desc":"x","Channel":"[\"We\\\"b\"]"}`},
-		{"single choice as it is", typed, modePoolAppend, []string{"a", "123456", "", "", "", `{"Channel":"[\"Web\"]","Signed on":"8.3.22"}`},
-			`{"agentAccount":"a","whatsApp":"123456","Channel":"[\"Web\"]","Signed on":"8.3.22"}`},
+		{"single choice as it is", typed, modePoolAppend, []string{"a", "123456", "", "", "", `{"Channel":"[\"Web\"]"}`},
+			`{"agentAccount":"a","whatsApp":"123456","Channel":"[\"Web\"]"}`},
 		{"single choice plain", plain, modePoolAppend, []string{"a", "123456", "", "", "", `{"Channel":["Web"]}`}, `{"agentAccount":"a","whatsApp":"123456","Channel":"Web"}`},
 		{"empty custom", good(), modeImport, []string{"a", "123456", "", "", "", `{}`}, `{"agentAccount":"a","whatsApp":"123456"}`},
 		{"taken name", good(), modeImport, []string{"a", "123456", "", "", "", `{"email":"x"}`}, "unknown_field email"},
@@ -206,7 +206,7 @@ func TestSchemas(t *testing.T) {
 		{owned, "", schemaOf(colPhone), ""},
 		{owned, "", number, "whatsApp is int64"},
 		{owned, "", object, "custom is utf8"},
-		{owned, "pool_replace", schemaOf(colPhone), `mode is "pool_replace"`},
+		{owned, "pool_swap", schemaOf(colPhone), `mode is "pool_swap"`},
 	} {
 		_, err := newCodec(tc.cfg, "contacts", tc.mode, tc.schema)
 		if tc.want == "" && err != nil || tc.want != "" && (connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), tc.want)) {
@@ -253,7 +253,7 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.TenantID = 0 }, "tenant_id must be"},
 		{func(c *Config) { c.APIKey = connector.Secret{} }, "api_key is missing"},
 		{func(c *Config) { c.APIKey = connector.NewSecret("a b") }, "api_key holds a blank"},
-		{func(c *Config) { c.Mode = "pool_replace" }, "import, pool_append"},
+		{func(c *Config) { c.Mode = "pool_swap" }, "import, pool_append, pool_replace"},
 		{func(c *Config) { c.SingleSelect = "x" }, "auto, plain, list"},
 		{func(c *Config) { c.MaxBytes = 1 }, "max_request_bytes is 1"},
 		{func(c *Config) { c.MaxBytes = 1 << 40 }, "max_request_bytes is"},
@@ -269,7 +269,9 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.CustomFields = map[string]string{"a": ""} }, "mapped to nothing"},
 		{func(c *Config) { c.CustomFields = map[string]string{"a": "stage"} }, "field of every contact"},
 		{func(c *Config) { c.CustomFields = map[string]string{"a": "X", "b": "X"} }, "both mapped"},
-		{func(c *Config) { c.FieldTypes = map[string]string{"X": "text"} }, `field_types: "X" is "text"`},
+		{func(c *Config) { c.FieldTypes = map[string]string{"X": "words"} }, `field_types: "X" is "words"`},
+		{func(c *Config) { c.FieldTypes = map[string]string{"X": "text"} }, ""},
+		{func(c *Config) { c.FieldTypes = map[string]string{"stage": "text"} }, `field_types: "stage" is a field of every contact`},
 	} {
 		cfg := good()
 		tc.edit(cfg)

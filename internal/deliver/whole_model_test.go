@@ -223,7 +223,7 @@ func (w *poolWorld) checkRequests(of map[int64]int, sent [][]int64) {
 // TestWholeModel: pools that are sent under every fault end as the last batch of their agent says, each request holds one
 // batch, and every row has its verdict.
 func TestWholeModel(t *testing.T) {
-	for seed := range uint64(500) {
+	for seed := range uint64(300) {
 		synctest.Test(t, func(t *testing.T) {
 			mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 			defer mem.AssertSize(t, 0)

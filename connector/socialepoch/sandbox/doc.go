@@ -2,8 +2,9 @@
 // it is silent. It knows nothing of connector/socialepoch; token and tables are written anew from the vendor's page, so
 // that the two check one another.
 //
-//	POST /wscrm-bus-api/customer/api/batchImport          customers of an agent
-//	POST /wscrm-bus-api/customer/api/batchImportAppendV2  an agent's import pool
+//	POST /wscrm-bus-api/customer/api/batchImport              customers of an agent
+//	POST /wscrm-bus-api/customer/api/batchImportAppendV2      an agent's import pool
+//	POST /wscrm-bus-api/customer/api/batchImportWhatsContact  the same, replaced by each request
 //
 // A request is checked in this order, and the first fault answers: headers present, company known, timestamp, token
 // (-1), the body (-1), tenantId missing or another than the header's (-1), data missing or empty (-1), more than 10,000

@@ -18,7 +18,7 @@ const (
 )
 
 // serve answers one import.
-func (s *Service) serve(c *sandbox.Call, store string) sandbox.Reply {
+func (s *Service) serve(c *sandbox.Call, to effect) sandbox.Reply {
 	tenant, fault := s.authenticate(c)
 	if fault != "" {
 		return s.refuse(codeParameter, fault)
@@ -41,7 +41,7 @@ func (s *Service) serve(c *sandbox.Call, store string) sandbox.Reply {
 		r.Rows = b.count
 		return r
 	}
-	return s.commit(c, b, tenant, store)
+	return s.commit(c, b, tenant, to)
 }
 
 // authenticate checks the headers; fault is the message of the first that is wrong.
@@ -77,11 +77,14 @@ type failure struct {
 }
 
 // commit judges and takes the rows.
-func (s *Service) commit(c *sandbox.Call, b *batch, tenant int64, store string) sandbox.Reply {
+func (s *Service) commit(c *sandbox.Call, b *batch, tenant int64, to effect) sandbox.Reply {
 	var failed []failure
 	keys := make([]string, len(b.rows))
 	partial := c.Knob(string(sandbox.KindPartial))
 	s.mu.Lock()
+	if to.replaces {
+		s.empty(b, tenant, to.store)
+	}
 	for i := range b.rows {
 		r := &b.rows[i]
 		agent, phone := r.text["agentAccount"], r.text["whatsApp"]
@@ -100,7 +103,7 @@ func (s *Service) commit(c *sandbox.Call, b *batch, tenant int64, store string) 
 			continue
 		}
 		s.locks[lock] = c.Now
-		s.apply(recordKey{store, tenant, agent, phone}, r, store == storeOwned)
+		s.apply(recordKey{to.store, tenant, agent, phone}, r, to.cancels)
 	}
 	s.commits++
 	commit := s.commits

@@ -91,6 +91,13 @@ type Totals struct {
 	Records  int   `json:"records"`  // stored now
 }
 
+// effect is what an interface does with good contacts.
+type effect struct {
+	store    string
+	cancels  bool // it reads cancelTabName
+	replaces bool // of every agent in the request, what was there before is gone
+}
+
 // New returns an empty service.
 func New(o Options) *Service {
 	if o.Accounts == nil {
@@ -124,8 +131,12 @@ func (s *Service) Name() string { return "socialepoch" }
 func (s *Service) Register(mux *sandbox.Mux) {
 	mux.Keep("tenant_id", "timestamp")
 	mux.Mask("token")
-	for path, store := range map[string]string{"batchImport": storeOwned, "batchImportAppendV2": storePool} {
-		mux.Handle("POST /wscrm-bus-api/customer/api/"+path, path, func(c *sandbox.Call) sandbox.Reply { return s.serve(c, store) })
+	for path, to := range map[string]effect{
+		"batchImport":             {store: storeOwned, cancels: true},
+		"batchImportAppendV2":     {store: storePool},
+		"batchImportWhatsContact": {store: storePool, cancels: true, replaces: true},
+	} {
+		mux.Handle("POST /wscrm-bus-api/customer/api/"+path, path, func(c *sandbox.Call) sandbox.Reply { return s.serve(c, to) })
 	}
 }
 

@@ -23,8 +23,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	importPath = "/wscrm-bus-api/customer/api/batchImport"
-	appendPath = "/wscrm-bus-api/customer/api/batchImportAppendV2"
+	importPath  = "/wscrm-bus-api/customer/api/batchImport"
+	appendPath  = "/wscrm-bus-api/customer/api/batchImportAppendV2"
+	replacePath = "/wscrm-bus-api/customer/api/batchImportWhatsContact"
 )
 
 // world is a sandbox in process with a clock that the test moves.
@@ -238,5 +239,26 @@ func TestQuirks(t *testing.T) {
 func TestDoc(t *testing.T) {
 	if doc := se.Doc(); strings.Count(doc, "\n") != len(se.Assumptions) || !strings.Contains(doc, "**Lock** (assumed)") {
 		t.Errorf("doc: %s", doc)
+	}
+}
+
+// The example of the vendor's page for the replacing interface: who is not in the request is gone, and nobody else is.
+func TestReplacedPool(t *testing.T) {
+	w := newWorld(t, se.Options{})
+	w.post(appendPath, rows(`"whatsApp":"861821733142"`, `"whatsApp":"861272562622"`), nil)
+	w.post(appendPath, strings.ReplaceAll(rows(`"whatsApp":"861821733142"`), "kubrick101", "other"), nil)
+	w.post(importPath, rows(`"whatsApp":"861821733142","friendName":"A"`), nil)
+	w.post(replacePath, rows(`"whatsApp":"861272562622","tabName":"a,b","cancelTabName":"a"`, `"whatsApp":"nobody"`), nil)
+	want := []string{
+		`{"store":"customers","tenant_id":82,"agentAccount":"kubrick101","whatsApp":"861821733142","fields":{"friendName":"A"},"times":0}`,
+		`{"store":"pool","tenant_id":82,"agentAccount":"kubrick101","whatsApp":"861272562622","fields":{},"tags":["b"],"times":0}`,
+		`{"store":"pool","tenant_id":82,"agentAccount":"other","whatsApp":"861821733142","fields":{},"times":0}`,
+	}
+	if got := w.service.Contents(); !slices.Equal(got, want) {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+	}
+	w.post(replacePath, rows(`"whatsApp":"nobody"`), nil)
+	if got := w.service.Contents(); len(got) != 2 {
+		t.Errorf("a request without a good contact leaves %v", got)
 	}
 }

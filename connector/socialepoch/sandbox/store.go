@@ -28,6 +28,15 @@ type record struct {
 	times  int               // how often it was taken
 }
 
+// empty removes what the store has of the agents of a request. The lock is held.
+func (s *Service) empty(b *batch, tenant int64, store string) {
+	agents := map[string]bool{}
+	for i := range b.rows {
+		agents[b.rows[i].text["agentAccount"]] = true
+	}
+	maps.DeleteFunc(s.records, func(k recordKey, _ *record) bool { return k.store == store && k.tenant == tenant && agents[k.agent] })
+}
+
 // apply takes one good row.
 func (s *Service) apply(key recordKey, r *row, cancels bool) {
 	rec := s.records[key]
