@@ -124,7 +124,7 @@ func putTwo(dst []byte, n int) {
 }
 
 // convertTexts is the column kernel of texts in fixed layouts, written in one; whatever else comes is left.
-func (d *dateStep) convertTexts(x *exec, src []string, dst *vector, rows []int32) {
+func (d *dateStep) convertTexts(x *exec, vec *vector, rows []int32) {
 	if d.fixedOut.width == 0 {
 		for _, r := range rows {
 			x.leave(r)
@@ -133,16 +133,13 @@ func (d *dateStep) convertTexts(x *exec, src []string, dst *vector, rows []int32
 	}
 	var p fixedParts
 	for _, r := range rows {
-		s := src[r]
-		switch at := d.fixedFit(s, &p); {
+		switch at := d.fixedFit(vec.text[r], &p); {
 		case at < 0:
 			x.leave(r)
-		case d.in[at].text == d.out.text:
-			dst.setText(r, s)
-		default:
+		case !d.same[at]:
 			out := x.room(d.fixedOut.width)[:d.fixedOut.width]
 			d.fixedOut.write(out, &p)
-			dst.setText(r, x.keep(out))
+			vec.text[r] = x.keep(out)
 		}
 	}
 }

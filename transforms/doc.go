@@ -22,8 +22,8 @@
 //
 //   - values(one), where one is the definition of the step: what becomes of one value that is not missing, or why it is
 //     refused. Most steps need no more. scalar makes a definition from a function of text.
-//   - texts(fast, one) adds a column kernel for texts, which gets them as they stand in the vector and the rows that hold
-//     any: a plain loop, without a call a row. It refuses nothing: what it does not know for sure it leaves to the
+//   - texts(fast, one) adds a column kernel for texts, which changes them where they stand in the vector, in the rows that
+//     hold any: a plain loop, without a call a row, that writes only what changes. It refuses nothing: what it does not know for sure it leaves to the
 //     definition (exec.leave), so that it may be as narrow as the common case and never has messages of its own.
 //   - a function of vectors, where missing values count too, as in default.
 //

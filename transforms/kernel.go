@@ -7,9 +7,9 @@ type kernel func(x *exec, src, dst *vector)
 // perValue is the definition of a step: what becomes of one value that is not missing, or why it is refused.
 type perValue func(x *exec, v value) (value, *fault)
 
-// perText is a column kernel over texts: src and dst may be the vector's own. It writes the rows that it can deal with and
-// leaves the others, unwritten, to the definition with exec.leave. It refuses nothing itself.
-type perText func(x *exec, src []string, dst *vector, rows []int32)
+// perText is a column kernel over texts: it changes the texts of the rows given where they are, and touches no other. What
+// it cannot deal with it leaves, as it was, to the definition with exec.leave. It refuses nothing itself.
+type perText func(x *exec, vec *vector, rows []int32)
 
 // values makes the kernel of a definition: missing values stay what they are.
 func values(one perValue) kernel {
@@ -23,9 +23,12 @@ func texts(fast perText, one perValue) kernel {
 			x.define(one, x.sel, src, dst)
 			return
 		}
+		if src != dst {
+			dst.copyFrom(src)
+		}
 		x.left = x.left[:0]
-		fast(x, src.text, dst, x.textRows(src, dst))
-		x.define(one, x.left, src, dst)
+		fast(x, dst, x.textRows(dst))
+		x.define(one, x.left, dst, dst)
 	}
 }
 
@@ -47,19 +50,18 @@ func (x *exec) define(one perValue, rows []int32, src, dst *vector) {
 // leave hands a row that a column kernel cannot deal with to the definition of its step.
 func (x *exec) leave(row int32) { x.left = append(x.left, row) }
 
-// textRows returns the live rows that hold text; the others are left.
-func (x *exec) textRows(src, dst *vector) []int32 {
+// textRows returns the live rows that hold text. Other values are left, missing ones stay what they are.
+func (x *exec) textRows(vec *vector) []int32 {
 	for i, r := range x.sel {
-		if src.kind[r] == kindText {
+		if vec.kind[r] == kindText {
 			continue
 		}
 		x.rows = append(x.rows[:0], x.sel[:i]...)
 		for _, r := range x.sel[i:] {
-			switch k := src.kind[r]; k {
+			switch vec.kind[r] {
 			case kindText:
 				x.rows = append(x.rows, r)
 			case kindAbsent, kindNull:
-				dst.kind[r] = k
 			default:
 				x.leave(r)
 			}

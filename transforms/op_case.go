@@ -22,9 +22,9 @@ var opCase = Op{
 			return nil
 		}
 		change := caseOf(word)
-		changed := func(x *exec, src []string, dst *vector, rows []int32) {
+		changed := func(x *exec, vec *vector, rows []int32) {
 			for _, r := range rows {
-				dst.setText(r, change(x, src[r]))
+				vec.text[r] = change(x, vec.text[r])
 			}
 		}
 		return &step{run: texts(changed, scalar("case", func(x *exec, s string) (value, *fault) {

@@ -47,6 +47,7 @@ type dateStep struct {
 
 	fixedIn  []fixedLayout // of in and out, for the column kernel
 	fixedOut fixedLayout
+	same     []bool // of in: it is the layout out
 }
 
 func parseDate(a arg) *step {
@@ -91,6 +92,7 @@ func parseDate(a arg) *step {
 	d.iso = len(layouts) > 0 && layouts[0] == "%Y-%m-%d" && out == layouts[0]
 	for i := range d.in {
 		d.fixedIn = append(d.fixedIn, fixed(&d.in[i]))
+		d.same = append(d.same, d.in[i].text == d.out.text)
 	}
 	d.fixedOut = fixed(&d.out)
 	kinds := Text

@@ -76,10 +76,10 @@ func canonicalNumber(s string) string {
 }
 
 // lookupTexts finds the texts that the table lists.
-func (t *mapTable) lookupTexts(x *exec, src []string, dst *vector, rows []int32) {
+func (t *mapTable) lookupTexts(x *exec, vec *vector, rows []int32) {
 	for _, r := range rows {
-		if to, ok := t.words.get(src[r]); ok {
-			dst.set(r, to)
+		if to, ok := t.words.get(vec.text[r]); ok {
+			vec.set(r, to)
 		} else {
 			x.leave(r)
 		}

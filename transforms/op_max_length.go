@@ -21,11 +21,9 @@ var opMaxLength = Op{
 		if !ok {
 			return nil
 		}
-		short := func(x *exec, src []string, dst *vector, rows []int32) {
+		short := func(x *exec, vec *vector, rows []int32) {
 			for _, r := range rows {
-				if s := src[r]; len(s) <= limit {
-					dst.setText(r, s)
-				} else {
+				if len(vec.text[r]) > limit {
 					x.leave(r)
 				}
 			}

@@ -95,9 +95,9 @@ func phoneDigits(x *exec, v value) (value, *fault) {
 }
 
 // phoneTexts reads the numbers that are a plus and ASCII digits with spaces and dashes between them.
-func phoneTexts(x *exec, src []string, dst *vector, rows []int32) {
+func phoneTexts(x *exec, vec *vector, rows []int32) {
 	for _, r := range rows {
-		s := src[r]
+		s := vec.text[r]
 		digits, n, ok := x.room(len(s))[:len(s)], 0, true
 		plus := s != "" && s[0] == '+'
 		for i := range len(s) {
@@ -113,10 +113,8 @@ func phoneTexts(x *exec, src []string, dst *vector, rows []int32) {
 		switch {
 		case !ok || n < minPhoneDigits || n > maxPhoneDigits || !plus && digits[0] == '0' && digits[1] == '0':
 			x.leave(r)
-		case n == len(s):
-			dst.setText(r, s)
-		default:
-			dst.setText(r, x.keep(digits[:n]))
+		case n < len(s):
+			vec.text[r] = x.keep(digits[:n])
 		}
 	}
 }

@@ -26,13 +26,12 @@ var opTrim = Op{
 }
 
 // trimTexts looks closer only at texts that begin or end in a sign which could be white space.
-func trimTexts(_ *exec, src []string, dst *vector, rows []int32) {
+func trimTexts(_ *exec, vec *vector, rows []int32) {
 	for _, r := range rows {
-		s := src[r]
+		s := vec.text[r]
 		if n := len(s); n > 0 && (maybeSpace(s[0]) || maybeSpace(s[n-1])) {
-			s = strings.TrimSpace(s)
+			vec.text[r] = strings.TrimSpace(s)
 		}
-		dst.setText(r, s)
 	}
 }
 

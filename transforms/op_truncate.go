@@ -17,9 +17,11 @@ var opTruncate = Op{
 		if !ok {
 			return nil
 		}
-		cut := func(_ *exec, src []string, dst *vector, rows []int32) {
+		cut := func(_ *exec, vec *vector, rows []int32) {
 			for _, r := range rows {
-				dst.setText(r, firstRunes(src[r], limit))
+				if s := vec.text[r]; len(s) > limit {
+					vec.text[r] = firstRunes(s, limit)
+				}
 			}
 		}
 		return &step{run: texts(cut, scalar("truncate", func(_ *exec, s string) (value, *fault) {

@@ -63,11 +63,7 @@ func textStep(at pos) *step {
 }
 
 // sameTexts is the column kernel of steps that have nothing to do for texts.
-func sameTexts(_ *exec, src []string, dst *vector, rows []int32) {
-	for _, r := range rows {
-		dst.setText(r, src[r])
-	}
-}
+func sameTexts(*exec, *vector, []int32) {}
 
 func toText(x *exec, v value) (value, bool) {
 	if v.k == kindText {
