@@ -30,6 +30,9 @@ type Vendor struct {
 	Lookup func(cfg Config) (Probe, error)
 	// Check makes a call that changes nothing and tells whether the credentials work.
 	Check func(cfg Config) (Probe, error)
+	// Unconfirmed returns what a delivered row is where this configuration takes the vendor's word before the deed, such as
+	// "accepted, import not confirmed"; "", or a nil function: the CRM holds the row.
+	Unconfirmed func(cfg Config) string
 	// Pace is what the vendor documents or, where it documents nothing, what we assume.
 	Pace Pace
 	// Errors explains every code that the vendor is known to answer.

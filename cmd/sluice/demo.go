@@ -115,7 +115,7 @@ func (a *app) demoSync(ctx context.Context, path string) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &result{Vendor: t.Vendor, Rejects: p.RejectsDir()}
+	res := &result{Vendor: t.Vendor, Means: t.Delivered(), Rejects: p.RejectsDir()}
 	start := time.Now()
 	res.Report, res.Stats, res.Err = t.Run(ctx, job.Run{Reader: reader, Rejects: rejects})
 	res.Took = time.Since(start)

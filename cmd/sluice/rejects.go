@@ -225,11 +225,11 @@ func (a *app) retryRejects(ctx context.Context, path string, retry reject.Retry)
 		return err
 	}
 	reader := reject.NewReader(d, retry, t.Mapping.Fields, memory.DefaultAllocator)
-	r := job.Run{Reader: reader, Rejects: d}
+	r := job.Run{Reader: reader, Rejects: d, Resumed: true} // an ambiguous row may be in the CRM
 	if retry.DryRun {
 		r.DryRun, r.Rejects = a.printRequest, nil
 	}
-	res := &result{Vendor: t.Vendor, Rejects: dir}
+	res := &result{Vendor: t.Vendor, Means: t.Delivered(), Rejects: dir}
 	start := time.Now()
 	res.Report, res.Stats, res.Err = t.Run(ctx, r)
 	res.Took = time.Since(start)

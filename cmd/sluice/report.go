@@ -20,6 +20,7 @@ import (
 // result is what one run came to.
 type result struct {
 	Vendor  *connector.Vendor
+	Means   string // what a delivered row is, see job.Target.Delivered
 	Report  pipeline.Report
 	Stats   deliver.Stats
 	Took    time.Duration
@@ -42,7 +43,7 @@ func (r *result) summary(w io.Writer) {
 	if rep.Left > 0 {
 		left = fmt.Sprintf(" + %d left", rep.Left)
 	}
-	fmt.Fprintf(w, "%s: %d read = %d delivered + %d filtered + %d rejected%s", r.Vendor.Name, rep.Read, rep.Delivered, rep.Filtered, rep.Rejected, left)
+	fmt.Fprintf(w, "%s: %d read = %d %s + %d filtered + %d rejected%s", r.Vendor.Name, rep.Read, rep.Delivered, r.Means, rep.Filtered, rep.Rejected, left)
 	fmt.Fprintf(w, "   (%d requests, %s)\n", r.Stats.Requests, r.Took.Round(time.Millisecond))
 	for _, stream := range slices.Sorted(maps.Keys(rep.Skipped)) {
 		fmt.Fprintf(w, "  stream %s was skipped: %d rows\n", stream, rep.Skipped[stream])
@@ -85,13 +86,14 @@ func (r *result) write(path string) error {
 		Vendor   string           `json:"vendor"`
 		Seconds  float64          `json:"seconds"`
 		Rows     map[string]int64 `json:"rows"`
+		Means    string           `json:"delivered_means"`
 		Codes    map[string]int64 `json:"codes"`
 		Requests deliver.Stats    `json:"delivery"`
 		Complete bool             `json:"complete"`
 		Error    string           `json:"error,omitempty"`
 		Kind     string           `json:"kind,omitempty"`
 	}{
-		Vendor: r.Vendor.Name, Seconds: r.Took.Seconds(), Codes: r.Report.Codes, Requests: r.Stats, Complete: r.Report.Complete,
+		Vendor: r.Vendor.Name, Means: r.Means, Seconds: r.Took.Seconds(), Codes: r.Report.Codes, Requests: r.Stats, Complete: r.Report.Complete,
 		Rows: map[string]int64{
 			"read": r.Report.Read, "delivered": r.Report.Delivered, "filtered": r.Report.Filtered, "rejected": r.Report.Rejected, "left": r.Report.Left,
 		},

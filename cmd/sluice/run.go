@@ -67,7 +67,7 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 		return err
 	}
 	r := job.Run{Reader: reader, Limits: p.Rejects.RejectLimits, Limit: f.limit}
-	res := &result{Vendor: t.Vendor}
+	res := &result{Vendor: t.Vendor, Means: t.Delivered()}
 	if f.dryRun {
 		r.DryRun = a.printRequest
 	} else {
@@ -109,7 +109,8 @@ func (a *app) keep(p *job.Pipeline, t *job.Target, from *job.FromFile, fresh boo
 	done = func() { _ = dir.Close() }
 	r.Rejects, res.Rejects = dir, p.RejectsDir()
 	if from.Path == "-" {
-		return done, nil // standard input has no position to keep
+		r.Resumed = true // standard input has no position to keep, and nothing tells whether it was sent before
+		return done, nil
 	}
 	id, err := p.Identity(from, t)
 	if err != nil {
@@ -120,6 +121,7 @@ func (a *app) keep(p *job.Pipeline, t *job.Target, from *job.FromFile, fresh boo
 		return done, err
 	}
 	done = func() { _, _ = dir.Close(), st.Close() }
+	r.Resumed = st.Begun()
 	if fresh {
 		err = st.Forget()
 	} else {

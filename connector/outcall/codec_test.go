@@ -68,9 +68,9 @@ func TestLimits(t *testing.T) {
 		change func(*Config)
 		want   connector.Limits
 	}{
-		{func(*Config) {}, connector.Limits{Rows: 200, PollRows: 2000, Timeout: 30 * time.Second, Splittable: true, Duplicates: connector.DuplicatesReject}},
-		{func(c *Config) { c.Mode = modeSync }, connector.Limits{Rows: 100, PollRows: 2000, Timeout: 30 * time.Second, Splittable: true, Duplicates: connector.DuplicatesReject}},
-		{func(c *Config) { c.NumberAddSuffix = true }, connector.Limits{Rows: 200, PollRows: 2000, Timeout: 30 * time.Second, Splittable: true, Duplicates: connector.DuplicatesSeparate}},
+		{func(*Config) {}, connector.Limits{Rows: 200, PollRows: 20_000, Timeout: 30 * time.Second, Splittable: true, Duplicates: connector.DuplicatesReject}},
+		{func(c *Config) { c.Mode = modeSync }, connector.Limits{Rows: 100, PollRows: 20_000, Timeout: 30 * time.Second, Splittable: true, Duplicates: connector.DuplicatesReject}},
+		{func(c *Config) { c.NumberAddSuffix = true }, connector.Limits{Rows: 200, PollRows: 20_000, Timeout: 30 * time.Second, Splittable: true, Duplicates: connector.DuplicatesSeparate}},
 	} {
 		if got := mustCodec(t, goodConfig(tc.change)).Limits(); got != tc.want {
 			t.Errorf("%+v, want %+v", got, tc.want)

@@ -19,6 +19,9 @@ import (
 // runningWait is how long a task that is running is left alone; the queue waits longer each time.
 const runningWait = 30 * time.Second
 
+// unconfirmed is what a delivered row is with settle accepted.
+const unconfirmed = "accepted, import not confirmed"
+
 // reply is the vendor's envelope as read: {"code":int,"status":"success"|"error","message":string,"data":any}. Its data
 // is an object on success and a list on errors; errors is there where the request did not pass validation.
 type reply struct {
@@ -97,7 +100,7 @@ func (c *codec) accepted(r reply) (connector.Outcome, error) {
 	}
 	o.RequestID = id
 	if c.config.Settle == settleAccepted {
-		o.Message = strings.TrimSpace(o.Message + " (accepted by the CRM, import not confirmed)")
+		o.Message = strings.TrimSpace(o.Message + " (" + unconfirmed + ")")
 		return o, nil
 	}
 	o.Verdict, o.Token = connector.VerdictPending, tokenImport+id

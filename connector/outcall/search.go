@@ -16,7 +16,7 @@ const (
 	// pageSize is how many numbers of the task are asked for at once; the vendor may give fewer.
 	pageSize = 1000
 	// searchRows is how many rows are searched for together: a walk over the pages costs the same for one row as for all.
-	searchRows = 2000
+	searchRows = 20_000
 	// fewNumbers is how many numbers are asked for one by one without a look at how many pages there are.
 	fewNumbers = 3
 )

@@ -20,11 +20,17 @@ var Vendor = connector.Vendor{
 		{Name: modeAsync, Title: "Asynchronous", Doc: "Up to 200 numbers a request, accepted at once and imported later (async_number)."},
 		{Name: modeSync, Title: "Synchronous", Doc: "Up to 100 numbers a request, imported before the answer (number). One bad number refuses the whole request, which is then halved until it is found."},
 	},
-	Mode:      modeOf,
-	Codec:     newCodec,
-	Preset:    newPreset,
-	Lookup:    newLookup,
-	Check:     newCheck,
+	Mode:   modeOf,
+	Codec:  newCodec,
+	Preset: newPreset,
+	Lookup: newLookup,
+	Check:  newCheck,
+	Unconfirmed: func(cfg connector.Config) string {
+		if c, err := configOf(cfg); err == nil && c.Settle == settleAccepted && modeOf(cfg) == modeAsync {
+			return unconfirmed
+		}
+		return ""
+	},
 	Pace:      connector.Pace{RequestsPerSecond: 5, Concurrency: 2, Source: "assumed; the vendor documents no limit"},
 	Errors:    vendorErrors,
 	MatchKeys: []string{"phone"},

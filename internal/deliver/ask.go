@@ -219,8 +219,8 @@ func (w *Writer) mark(l *lane, b *batch) {
 }
 
 // lookUpFirst takes the rows out that must be looked up before they are sent. Under the lock.
-func (l *lane) lookUpFirst(rows []*row, now time.Time) []*row {
-	a := &ask{at: now, round: 1, resumed: true, look: true}
+func (w *Writer) lookUpFirst(l *lane, rows []*row, now time.Time) []*row {
+	a := &ask{resumed: true, look: true}
 	kept := rows[:0]
 	for _, r := range rows {
 		if r.look {
@@ -230,6 +230,8 @@ func (l *lane) lookUpFirst(rows []*row, now time.Time) []*row {
 			kept = append(kept, r)
 		}
 	}
+	// Not at once: more rows come with these, and a search costs the same for one row as for all.
+	w.postpone(a, now, 0)
 	l.expect(a)
 	return kept
 }

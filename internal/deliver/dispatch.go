@@ -107,7 +107,7 @@ func (w *Writer) pick(now time.Time) (c *call, again bool) {
 	} else {
 		c.rows = best.cut(c.rows, best.capacity())
 		if best.marked {
-			if c.rows = best.lookUpFirst(c.rows, now); len(c.rows) == 0 {
+			if c.rows = w.lookUpFirst(best, c.rows, now); len(c.rows) == 0 {
 				w.free(c)
 				return nil, true
 			}

@@ -67,8 +67,8 @@
 // reply was lost; then the row is sent. A row of which the sixth look-up knows nothing is rejected as ambiguous. Look-ups
 // that failed are not counted, nor those that say Pending.
 //
-// The first Config.LookupFirst rows of a run may have been sent by the run before. They are looked up in the same way,
-// at once and then with the same waits, before they are sent; rows behind them do not wait.
+// The first Config.LookupFirst rows of a run may have been sent by the run before. They are looked up in the same way
+// before they are sent, which takes a minute; rows behind them do not wait.
 //
 // Limits.PollRows bounds a look-up. A token stands for a request, so its rows are asked for together: cut up, each part
 // would fetch the same answer. A look-up finds what the vendor has of a person, by whichever row it came: a codec whose

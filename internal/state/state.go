@@ -37,6 +37,7 @@ type Dir struct {
 	path     string
 	pipeline string
 	lock     *disk.Lock
+	begun    bool
 }
 
 // document is the content of position.json.
@@ -56,6 +57,7 @@ func Open(path, pipeline string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, connector.Configf(elsewhere, "the state folder %s cannot be made: %w", path, err)
 	}
+	_, unused := os.Stat(filepath.Join(path, lockFile))
 	lock, err := disk.Exclusive(filepath.Join(path, lockFile))
 	if errors.Is(err, disk.ErrHeld) {
 		who := "another process"
@@ -68,7 +70,7 @@ func Open(path, pipeline string) (*Dir, error) {
 	if err != nil {
 		return nil, connector.Configf(elsewhere, "the state folder %s cannot be locked: %w", path, err)
 	}
-	d := &Dir{path: path, pipeline: pipeline, lock: lock}
+	d := &Dir{path: path, pipeline: pipeline, lock: lock, begun: unused == nil}
 	if err := d.probe(); err != nil {
 		_ = lock.Close()
 		return nil, connector.Configf(elsewhere, "the state folder %s cannot be written to: %w", path, err)
@@ -163,6 +165,9 @@ func (d *Dir) Forget() error {
 	}
 	return nil
 }
+
+// Begun reports whether the directory was opened before: an earlier run may have sent rows, also where it left no position.
+func (d *Dir) Begun() bool { return d.begun }
 
 // Close frees the lock. The position stays.
 func (d *Dir) Close() error { return d.lock.Close() }

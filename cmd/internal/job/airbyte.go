@@ -72,12 +72,13 @@ func (d *Destination) write(ctx context.Context, t *Target, in connector.Reader,
 	if err != nil {
 		return err
 	}
-	report, stats, err := t.Run(ctx, Run{Reader: in, Rejects: rejects, Limits: d.Rejects.RejectLimits})
+	// The platform runs a sync again that it killed, and does not say so: every sync may go on where another was cut short.
+	report, stats, err := t.Run(ctx, Run{Reader: in, Rejects: rejects, Limits: d.Rejects.RejectLimits, Resumed: true})
 	if cerr := rejects.Close(); err == nil {
 		err = cerr
 	}
-	log.Info(fmt.Sprintf("%s: %d read = %d delivered + %d filtered + %d rejected + %d left, in %d requests",
-		t.Vendor.Name, report.Read, report.Delivered, report.Filtered, report.Rejected, report.Left, stats.Requests))
+	log.Info(fmt.Sprintf("%s: %d read = %d %s + %d filtered + %d rejected + %d left, in %d requests",
+		t.Vendor.Name, report.Read, report.Delivered, t.Delivered(), report.Filtered, report.Rejected, report.Left, stats.Requests))
 	for code, n := range report.Codes {
 		info, _ := t.Vendor.Explain(code)
 		log.Warn(fmt.Sprintf("%d rows rejected as %s: %s. %s. Such as %q; all of them in %s", n, code, info.Meaning, info.Fix, report.Samples[code], dir))

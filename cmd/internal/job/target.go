@@ -140,6 +140,9 @@ type Run struct {
 	Rejects    pipeline.Rejects
 	Limits     RejectLimits
 	Limit      int64 // input rows; 0: all
+	// Resumed: a run before may have sent rows of this one's beginning. Where a repeat does harm they are looked up before
+	// they are sent, which takes a minute.
+	Resumed bool
 	// DryRun, if set, takes each finished request instead of the network.
 	DryRun  func(*connector.Request) error // signed as it would be, its secrets masked
 	Observe func(pipeline.Report)
@@ -160,7 +163,7 @@ func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats
 		Linger:            t.Delivery.Linger.D(),
 		Timeout:           t.Delivery.Timeout.D(),
 		OutageLimit:       t.Delivery.OutageLimit.D(),
-		LookupFirst:       lookupFirst(r.From),
+		LookupFirst:       lookupFirst(r.Resumed),
 		DryRun:            dry.request(),
 		Log:               t.log,
 	})
@@ -185,15 +188,25 @@ func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats
 	return report, w.Stats(), t.explainStop(err)
 }
 
-// resumedRows is how many rows of a resumed run may have been under way when the last one ended. Where a repeat does harm
-// they are looked up before they are sent.
-const resumedRows = 2000
+// resumedRows is how many rows of a resumed run may have been under way when the last one ended: what the window held,
+// and what was settled since the position was last saved.
+const resumedRows = 20_000
 
-func lookupFirst(from connector.Position) int {
-	if from == nil {
+func lookupFirst(resumed bool) int {
+	if !resumed {
 		return 0
 	}
 	return resumedRows
+}
+
+// Delivered is the word for a delivered row: "delivered", unless the vendor has promised less than that.
+func (t *Target) Delivered() string {
+	if t.Vendor.Unconfirmed != nil {
+		if s := t.Vendor.Unconfirmed(t.Config); s != "" {
+			return s
+		}
+	}
+	return "delivered"
 }
 
 // explainStop adds what the vendor's table of codes says to an error that the vendor's answer caused.
