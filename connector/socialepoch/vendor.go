@@ -23,4 +23,5 @@ var SocialEpoch = connector.Vendor{
 	Errors: vendorErrors,
 	// No column is demanded always: default_owner stands in for owner, and either number will do.
 	MatchKeys: []string{"whatsapp", "phone"},
+	Source:    &source,
 }

@@ -1,0 +1,306 @@
+package socialepoch
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/rows"
+)
+
+// item is one event of a webhook, its values as written; nil is absent.
+type item struct {
+	id, typ, friend, agent, updated              []byte
+	field, fieldType, fieldConfig, before, after []byte // of a profile change
+	follow, agentID, tenant                      []byte // of a follow-up that came by itself
+}
+
+// read notes the members of an item. It is false where the text is no JSON object; what was read till then is noted. The
+// first id counts, as it does in Split.
+func (it *item) read(w *rows.Walker, text []byte) bool {
+	for ok := text[0] == '{' && w.Open(text); ok && w.Next(); {
+		v := w.Value()
+		switch string(w.Key()) {
+		case "id":
+			if it.id == nil {
+				it.id = v
+			}
+		case "type":
+			it.typ = v
+		case "userName", "username":
+			it.agent = v
+		case "friendWhatsId":
+			it.friend = v
+		case "field":
+			it.field = v
+		case "fieldType":
+			it.fieldType = v
+		case "fieldConfig":
+			it.fieldConfig = v
+		case "sourceValue":
+			it.before = v
+		case "targetValue":
+			it.after = v
+		case "updateAt":
+			it.updated = v
+		case "follow":
+			it.follow = v
+		case "userId":
+			it.agentID = v
+		case "tenantId":
+			it.tenant = v
+		}
+	}
+	return text[0] == '{' && w.Whole()
+}
+
+// decoder turns the items of one request into rows.
+type decoder struct {
+	hook  *hook
+	in    *connector.Received
+	out   connector.Rows
+	walk  rows.Walker
+	head  []byte // members that all rows of the request share
+	row   []byte
+	text  []byte // an unescaped value
+	list  []byte // a list as JSON
+	item  item
+	known bool // the item could be read
+}
+
+// Decode reads each item for itself; which kind it is says its shape, not the address that it was sent to.
+func (h *hook) Decode(in *connector.Received, out connector.Rows) error {
+	f, err := readFrame(in.Body)
+	if err != nil {
+		return fmt.Errorf("socialepoch: %s: %w", h.webhook, err)
+	}
+	found, err := spans(f.list, maxItems)
+	if err != nil {
+		return fmt.Errorf("socialepoch: %s: %w", h.webhook, err)
+	}
+	d := decoder{hook: h, in: in, out: out, row: make([]byte, 0, 1024), head: make([]byte, 0, 128)}
+	d.head = in.At.UTC().AppendFormat(append(d.head, `,"received_at":"`...), timestamp)
+	d.head = rows.AppendString(append(d.head, `","vendor":"socialepoch","tenant_id":`...), in.Tenant)
+	for i, s := range found {
+		if in.Seen != nil && in.Seen(i) {
+			continue
+		}
+		if err := d.event(i, f.list[s.from:s.to]); err != nil {
+			return fmt.Errorf("socialepoch: %s: item %d: %w", h.webhook, i, err)
+		}
+	}
+	return nil
+}
+
+// event makes the row of one item.
+func (d *decoder) event(i int, text []byte) error {
+	it := &d.item
+	*it = item{}
+	d.known = it.read(&d.walk, text)
+	key := d.hook.keyOf(it.id, text)
+	raw := text
+	if !d.known {
+		// What cannot stand as JSON in a row stands there as a text. Most such items have half a character in them, where
+		// the vendor cut a value; with a mark in its place they can be read.
+		raw = rows.AppendQuoted(nil, text)
+		*it = item{}
+		if mended, ok := withMarks(text); ok {
+			d.known = it.read(&d.walk, mended)
+		}
+		if !d.known {
+			*it = item{}
+		}
+	}
+	d.row = append(append(append(d.row[:0], `{"event_id":"`...), key...), `","seq":`...)
+	d.row = strconv.AppendInt(d.row, d.in.ItemSeq(i), 10)
+	d.row = d.appendTime(d.row, `,"occurred_at":`, it.updated)
+	d.row = append(d.row, d.head...)
+	stream := d.fill()
+	d.row = append(append(append(d.row, `,"raw":`...), raw...), '}')
+	return d.out.AppendJSON(stream, d.row)
+}
+
+// withMarks is the item with U+FFFD in the place of bytes and escapes that are no characters; false where it is no JSON
+// object all the same.
+func withMarks(text []byte) ([]byte, bool) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	var object map[string]any
+	if dec.Decode(&object) != nil || object == nil || rows.SkipSpace(text, int(dec.InputOffset())) != len(text) {
+		return nil, false
+	}
+	mended, err := json.Marshal(object)
+	return mended, err == nil
+}
+
+// Numbers of an item's type.
+const (
+	typeChange = 1
+	typeFollow = 2
+)
+
+// fill appends what is known of the item, and says which stream it belongs to.
+func (d *decoder) fill() (stream string) {
+	it := &d.item
+	if !d.known {
+		return d.fallback()
+	}
+	kind, hasKind := small(it.typ)
+	var f profileField
+	aliased := false
+	if base, ok := small(it.fieldType); ok && base == 0 && kind != typeFollow && present(it.field) {
+		d.text = rows.AppendUnquoted(d.text[:0], it.field)
+		f, aliased = fieldOf(d.text)
+	}
+	switch {
+	case it.follow != nil:
+		d.appendFollow(hookFollow, it.follow, nil)
+		return streamFollows
+	case kind == typeFollow, aliased && f.column == "" && (kind == typeChange || !hasKind):
+		d.appendFollow(hookPortrait, it.after, it.before)
+		return streamFollows
+	case it.field != nil:
+		d.appendChange(kind, hasKind, f, aliased)
+		return streamChanges
+	}
+	d.appendPeople()
+	return d.fallback()
+}
+
+// fallback is the stream of items whose shape says nothing.
+func (d *decoder) fallback() string {
+	if d.hook.webhook == hookFollow {
+		return streamFollows
+	}
+	return streamChanges
+}
+
+// appendPeople appends whom the item is about and who acted.
+func (d *decoder) appendPeople() {
+	it := &d.item
+	d.row = appendText(d.row, `,"agent":`, it.agent)
+	name := `,"whatsapp":"`
+	if d.hook.account {
+		name = `,"account":"`
+	}
+	if number := d.digits(it.friend); len(number) > 0 {
+		d.row = append(append(append(d.row, name...), number...), '"')
+	}
+}
+
+// appendFollow appends a follow-up.
+func (d *decoder) appendFollow(webhook string, content, before []byte) {
+	it := &d.item
+	d.row = append(append(append(d.row, `,"webhook":"`...), webhook...), '"')
+	d.appendPeople()
+	d.row = appendText(d.row, `,"agent_id":`, it.agentID)
+	d.row = appendText(d.row, `,"item_tenant_id":`, it.tenant)
+	if present(before) {
+		old := readFollow(&d.walk, rows.AppendUnquoted(nil, before))
+		if len(old.text) > 0 {
+			d.row = rows.AppendQuoted(append(d.row, `,"old_text":`...), old.text)
+		}
+	}
+	if !present(content) {
+		return
+	}
+	f := readFollow(&d.walk, rows.AppendUnquoted(nil, content))
+	d.row = append(append(append(d.row, `,"content_id":"`...), f.id(d.digits(it.friend))...), '"')
+	if len(f.text) > 0 {
+		d.row = rows.AppendQuoted(append(d.row, `,"text":`...), f.text)
+	}
+	if len(f.urls) > 0 {
+		sep := `,"urls":[`
+		for _, url := range f.urls {
+			d.row = append(append(d.row, sep...), url...)
+			sep = ","
+		}
+		d.row = append(d.row, ']')
+	}
+	if f.document != nil {
+		d.row = append(append(d.row, `,"content":`...), f.document...)
+	}
+	d.row = strconv.AppendBool(append(d.row, `,"repaired":`...), f.repaired)
+}
+
+// appendChange appends a profile change. f is the basic field, if it is one that is known.
+func (d *decoder) appendChange(kind int, hasKind bool, f profileField, aliased bool) {
+	it := &d.item
+	if hasKind {
+		d.row = strconv.AppendInt(append(d.row, `,"change_type":`...), int64(kind), 10)
+	}
+	d.appendPeople()
+	base, hasBase := small(it.fieldType)
+	extension := hasBase && base == 1
+	config, _ := small(it.fieldConfig)
+	if aliased && f.column != "" {
+		d.row = append(append(append(d.row, `,"field":"`...), f.column...), '"')
+	} else {
+		d.row = appendText(d.row, `,"field":`, it.field)
+	}
+	switch {
+	case extension:
+		d.row = append(d.row, `,"field_type":"extension"`...)
+	case hasBase && base == 0:
+		d.row = append(d.row, `,"field_type":"basic"`...)
+	}
+	if config > 0 && config < len(valueTypes) {
+		d.row = append(append(append(d.row, `,"value_type":"`...), valueTypes[config]...), '"')
+	}
+	form := f.kind
+	if extension {
+		form = extensionForm(config)
+	}
+	d.row = d.appendLong(d.row, `,"old_value":`, form, it.before)
+	d.row = d.appendLong(d.row, `,"new_value":`, form, it.after)
+	if hasKind && kind != typeChange || !present(it.after) {
+		return
+	}
+	switch {
+	case aliased && f.column != "":
+		d.appendWide(f)
+	case extension && present(it.field):
+		d.row = appendText(d.row, `,"custom":{`, it.field) // the label takes the place of a value
+		d.row = append(d.row, ':')
+		d.row = d.appendCanonical(d.row, form, it.after)
+		d.row = append(d.row, '}')
+	}
+}
+
+func extensionForm(config int) valueKind {
+	switch config {
+	case configMulti:
+		return valueTags
+	case configDate:
+		return valueDate
+	}
+	return valueText
+}
+
+// appendWide appends the canonical column of the field. A gender or date that cannot be read stays out of it: a reader
+// would take it for a canonical one.
+func (d *decoder) appendWide(f profileField) {
+	before := len(d.row)
+	d.row = append(append(append(d.row, `,"`...), f.column...), `":`...)
+	value := d.unquoted(d.item.after)
+	switch f.kind {
+	case valueGender:
+		gender := genderOf(value)
+		if gender == "" {
+			d.row = d.row[:before]
+			return
+		}
+		d.row = append(append(append(d.row, '"'), gender...), '"')
+	case valueDate:
+		row, ok := appendDate(append(d.row, '"'), value)
+		if !ok {
+			d.row = d.row[:before]
+			return
+		}
+		d.row = append(row, '"')
+	default:
+		d.row = d.appendCanonical(d.row, f.kind, d.item.after)
+	}
+}
