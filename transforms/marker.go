@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice/connector"
@@ -38,6 +39,9 @@ func (m marker) deleted(v value) bool {
 func (x *exec) filter() {
 	for _, m := range x.g.markers {
 		vec := &x.vecs[m.slot]
+		if !slices.ContainsFunc(x.sel, func(r int32) bool { return !vec.missing(r) }) {
+			continue
+		}
 		x.keepRows(func(r int32) bool {
 			if vec.missing(r) || !m.deleted(vec.at(r)) {
 				return true

@@ -120,12 +120,18 @@ func splitGlued(full string) (given, family string) {
 	return full[width:], full[:width]
 }
 
+// firstEastAsian is the first letter of those scripts, a Korean one: others need no look at the tables.
+const firstEastAsian = '\u1100'
+
 // isEastAsian reports whether every letter is Chinese, Japanese or Korean, and there is one.
 func isEastAsian(s string) bool {
 	found := false
 	for _, c := range s {
 		switch {
-		case c < utf8.RuneSelf && !unicode.IsLetter(c):
+		case c < firstEastAsian:
+			if unicode.IsLetter(c) {
+				return false
+			}
 		case unicode.In(c, unicode.Han, unicode.Hangul) || isKana(c) || c == '々' || c == '〇':
 			found = true
 		case unicode.IsLetter(c):

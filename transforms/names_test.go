@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode"
 
 	"pgregory.net/rapid"
 )
@@ -112,4 +113,16 @@ func TestSplitLosesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestFirstEastAsian: below it stands no letter of an East Asian script.
+func TestFirstEastAsian(t *testing.T) {
+	for c := rune(0); c < firstEastAsian; c++ {
+		if unicode.In(c, unicode.Han, unicode.Hangul) || isKana(c) {
+			t.Errorf("%q is East Asian", c)
+		}
+	}
+	if !unicode.Is(unicode.Hangul, firstEastAsian) {
+		t.Errorf("%q is no Korean letter", firstEastAsian)
+	}
 }

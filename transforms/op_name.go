@@ -58,8 +58,11 @@ func (n *namePart) fill(x *exec, in []input, vec *vector) {
 		var bad *fault
 		for i := range parts {
 			v := x.get(&in[i], r)
+			if v.missing() {
+				continue
+			}
 			s, ok := x.text(v)
-			if !ok && !v.missing() {
+			if !ok {
 				bad = &fault{codeBadValue, "name: " + in[i].ref.name + " is " + v.noun()}
 			}
 			parts[i] = trimName(s)
