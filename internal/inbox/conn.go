@@ -16,7 +16,10 @@ import (
 
 // conn is one connection to the database, used by one goroutine at a time. It stands on the driver itself: a pool would
 // open a second connection when it likes and repeat a statement whose connection broke.
-type conn struct{ c driver.Conn }
+type conn struct {
+	c    driver.Conn
+	kept []*stmt
+}
 
 // stmt is a prepared statement of a conn.
 type stmt struct {
@@ -43,10 +46,26 @@ func dial(path, query string, pragmas ...string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c}, nil
+	return &conn{c: c}, nil
 }
 
-func (c *conn) close() error { return c.c.Close() }
+// close frees the connection and the statements that it keeps: one left over would keep the files open.
+func (c *conn) close() (err error) {
+	for _, s := range c.kept {
+		err = errors.Join(err, s.close())
+	}
+	c.kept = nil
+	return errors.Join(err, c.c.Close())
+}
+
+// keep prepares a statement that lives as long as the connection.
+func (c *conn) keep(text string) (*stmt, error) {
+	s, err := c.prepare(text)
+	if err == nil {
+		c.kept = append(c.kept, s)
+	}
+	return s, err
+}
 
 func (c *conn) prepare(text string) (*stmt, error) {
 	s, err := c.c.Prepare(text)

@@ -15,7 +15,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// child appends from eight goroutines until it is killed, and says each request that was acknowledged.
+// child appends from many goroutines until it is killed, and says each request that was acknowledged.
 func child(dir string) {
 	i, err := Open(ctx, Options{Dir: dir})
 	if err != nil {
@@ -24,7 +24,7 @@ func child(dir string) {
 	}
 	var out sync.Mutex
 	var work sync.WaitGroup
-	for g := range 8 {
+	for g := range 16 {
 		work.Go(func() {
 			for n := 0; ; n++ {
 				body := fmt.Sprintf("%d-%d-%d", os.Getpid(), g, n)
@@ -46,7 +46,7 @@ func child(dir string) {
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	acked := map[string]int64{}
-	for kill := range 4 {
+	for kill := range 3 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "SLUICE_INBOX_CHILD="+dir)
 		out, err := cmd.StdoutPipe()
@@ -61,13 +61,13 @@ func TestKill(t *testing.T) {
 			var seq int64
 			var body string
 			if _, err := fmt.Sscanf(lines.Text(), "ack %d %s", &seq, &body); err != nil {
-				if n < 300+100*kill {
+				if n < 200+100*kill {
 					t.Errorf("the child says %q", lines.Text())
 				}
 				break // a line cut by the kill
 			}
 			acked[body] = seq
-			if n == 300+100*kill {
+			if n == 200+100*kill {
 				if err := cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
@@ -83,7 +83,7 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(acked) < 1800 {
+	if len(acked) < 900 {
 		t.Errorf("only %d requests were acknowledged", len(acked))
 	}
 	i := open(t, Options{Dir: dir})

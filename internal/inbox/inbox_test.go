@@ -26,11 +26,12 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+const day = 24 * time.Hour
+
 var (
 	ctx      = context.Background()
 	profiles = Endpoint{Name: "profiles", Vendor: "socialepoch", Account: "a1", Type: "portrait"}
 	follows  = Endpoint{Name: "follows", Vendor: "socialepoch", Account: "a1", Type: "follow"}
-	day      = 24 * time.Hour
 )
 
 // clock is a clock that moves when told.

@@ -25,7 +25,7 @@ type writer struct {
 	ids  map[Endpoint]uint32
 	next uint32 // the id of the next endpoint
 
-	begin, commit, rollback, putKey, whoHas, putRecord, putMeta, getRecord *stmt
+	begin, commit, rollback, putKey, whoHas, putRecord, putMeta *stmt
 }
 
 // newWriter loads the endpoints and prepares the statements, which live as long as the connection.
@@ -51,9 +51,8 @@ func newWriter(i *Inbox, m meta) (*writer, error) {
 		{&w.whoHas, "SELECT seq FROM seen WHERE key = ?"},
 		{&w.putRecord, "INSERT INTO record VALUES (?, ?, ?)"},
 		{&w.putMeta, "UPDATE meta SET data = ? WHERE id = 1"},
-		{&w.getRecord, "SELECT data FROM record WHERE seq = ?"},
 	} {
-		if *p.to, err = w.c.prepare(p.text); err != nil {
+		if *p.to, err = w.c.keep(p.text); err != nil {
 			return nil, err
 		}
 	}
