@@ -93,6 +93,7 @@ type world struct {
 	rt      http.RoundTripper
 	now     time.Time // of the server; a call is signed with it plus skew
 	skew    time.Duration
+	polled  []polled // answered so far
 }
 
 // newWorld opens an empty sandbox. Its clock stands still unless clock is given.
@@ -168,11 +169,28 @@ func (w *world) send(c connector.Codec, rec arrow.Record) (connector.Outcome, er
 	return o, err
 }
 
-// deliver sends the rows and wants all of them delivered.
-func (w *world) deliver(c connector.Codec, rec arrow.Record) {
+// offer sends the rows and follows those whose verdict comes later.
+func (w *world) offer(c connector.Codec, rec arrow.Record) connector.Outcome {
 	w.b.report.Helper()
 	o, err := w.send(c, rec)
 	w.b.must(err, "%d rows", rec.NumRows())
+	return w.follow(c, rec, o)
+}
+
+// again sends rows of persons that the vendor may know already, which it may refuse.
+func (w *world) again(c connector.Codec, rec arrow.Record) {
+	w.b.report.Helper()
+	if c.Limits().Duplicates == connector.DuplicatesReject {
+		w.offer(c, rec)
+		return
+	}
+	w.deliver(c, rec)
+}
+
+// deliver sends the rows and wants all of them delivered.
+func (w *world) deliver(c connector.Codec, rec arrow.Record) {
+	w.b.report.Helper()
+	o := w.offer(c, rec)
 	if o.Verdict != connector.VerdictDelivered || len(o.Rows) > 0 {
 		w.b.fatalf("%d good rows are %v: code %s, %s", rec.NumRows(), o.Verdict, o.Code, o.Message)
 	}

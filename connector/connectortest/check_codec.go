@@ -121,7 +121,36 @@ func checkNature(b *bench) {
 			others.Release()
 			poorer.Release()
 		}
+		if limits.Duplicates == connector.DuplicatesReject {
+			b.checkRejects(m.Name, c, rec)
+		}
 		rec.Release()
+	}
+}
+
+// checkRejects: rows of persons that the vendor has already change nothing, and are not called delivered.
+func (b *bench) checkRejects(mode string, c connector.Codec, rec arrow.Record) {
+	var others []contact
+	for i := range int(rec.NumRows()) {
+		others = append(others, b.person(i).but(contact{"external_id": fmt.Sprint("other-", i), "remark": "other"}))
+	}
+	again := b.record(others...)
+	defer again.Release()
+	w := b.newWorld("", nil)
+	w.deliver(c, rec)
+	before := w.service.Contents()
+	o := w.offer(c, again)
+	if after := w.service.Contents(); !slices.Equal(before, after) {
+		b.errorf("mode %s: the codec says that the vendor refuses repeats, but they leave another state:\n%s", mode, firstDifference(after, before))
+	}
+	if unconfirmed := b.vendor.Unconfirmed; unconfirmed != nil && unconfirmed(b.cfg) != "" {
+		return // it was told no more
+	}
+	for i := range int(rec.NumRows()) {
+		if verdictOf(o, i) == connector.VerdictDelivered {
+			b.errorf("mode %s: a row that the vendor refused as a repeat is read as delivered", mode)
+			return
+		}
 	}
 }
 
@@ -186,9 +215,13 @@ func (b *bench) merges(c connector.Codec, rec arrow.Record, i, j int32) bool {
 		return b.mergesAtOnce(c, rec, i, j) // one after the other, the second replaces the first anyway
 	}
 	w := b.newWorld("", nil)
-	for _, row := range []int32{i, j} {
+	for n, row := range []int32{i, j} {
 		one := b.gather(rec, row)
-		w.deliver(c, one)
+		if n == 0 {
+			w.deliver(c, one)
+		} else {
+			w.again(c, one)
+		}
 		one.Release()
 	}
 	return len(w.service.Contents()) == 1

@@ -129,6 +129,9 @@ func (b *bench) load(seed uint64) [][]contact {
 				i = rnd.IntN(2) // two of them all the time
 			}
 			c := b.person(i).but(contact{"remark": fmt.Sprintf("row %d", left), "address": nil, "birthday": nil})
+			if !slices.Contains(b.vendor.MatchKeys, "external_id") {
+				c["external_id"] = fmt.Sprintf("row-%d", left) // each row has its own at the source
+			}
 			if met[i] {
 				c = b.only(c, b.vendor.MatchKeys[rnd.IntN(len(b.vendor.MatchKeys))])
 				for _, name := range []string{"tags", "country", "gender", "remark", "source"} {
@@ -154,7 +157,7 @@ func (b *bench) serial(mode string, load [][]contact) []string {
 		c := b.codecIn(mode, rec.Schema())
 		for i := range int32(rec.NumRows()) {
 			one := b.gather(rec, i)
-			w.deliver(c, one)
+			w.again(c, one)
 			one.Release()
 		}
 		rec.Release()
@@ -162,10 +165,10 @@ func (b *bench) serial(mode string, load [][]contact) []string {
 	return w.service.Contents()
 }
 
-// faultsFor lists faults that a call may meet without harm: all where it may be repeated, else only those that say
-// clearly that nothing happened.
-func faultsFor(l connector.Limits) string {
-	if l.Idempotent {
+// faultsFor lists faults that a call may meet without harm: all where it may be repeated or looked up, else only those
+// that say clearly that nothing happened.
+func faultsFor(c connector.Codec) string {
+	if _, polls := c.(connector.Poller); polls || c.Limits().Idempotent {
 		return "latency@5ms..400ms=50%,429@1s=4%,5xx=4%,drop-before=2%,drop=4%,5xx-after=3%,malformed=3%,truncate=3%"
 	}
 	return "latency@5ms..400ms=50%,429@1s=8%"
@@ -175,23 +178,24 @@ func faultsFor(l connector.Limits) string {
 func (b *bench) parallel(mode string, load [][]contact) (state []string, err error) {
 	b.bubble(func() {
 		probe := b.record(load[0][0])
-		limits := b.codecIn(mode, probe.Schema()).Limits()
+		c := b.codecIn(mode, probe.Schema())
 		probe.Release()
-		w := b.newWorld(faultsFor(limits), time.Now)
+		w := b.newWorld(faultsFor(c), time.Now)
 		out := deliver.New(deliver.Config{
 			Codec: func(stream string, schema *arrow.Schema) (connector.Codec, error) {
 				return b.vendor.Codec(b.cfg, stream, mode, schema)
 			},
 			Transport: w.rt, Concurrency: 4, MaxAttempts: 30, Alloc: b.mem,
 		})
-		err = b.writeAll(out, load)
+		err = b.writeAll(out, load, c.Limits().Duplicates == connector.DuplicatesReject)
 		state = w.service.Contents()
 	})
 	return state, err
 }
 
-// writeAll writes the batches and waits until each is answered.
-func (b *bench) writeAll(out connector.Writer, load [][]contact) error {
+// writeAll writes the batches and waits until each is answered. With repeats, rows of a person who came before may be
+// rejected.
+func (b *bench) writeAll(out connector.Writer, load [][]contact, repeats bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Hour) // of the bubble's time
 	defer cancel()
 	if err := out.Open(ctx); err != nil {
@@ -202,9 +206,18 @@ func (b *bench) writeAll(out connector.Writer, load [][]contact) error {
 		err      error
 	}
 	answers := make(chan answer, len(load))
+	met := map[any]bool{}
 	for _, batch := range load {
 		rec := b.record(batch...)
-		done := func(rejected []connector.RowResult, err error) { answers <- answer{rejected, err} }
+		known := make([]bool, len(batch))
+		for i, c := range batch {
+			known[i] = repeats && met[c["full_name"]]
+			met[c["full_name"]] = true
+		}
+		done := func(rejected []connector.RowResult, err error) {
+			rejected = slices.DeleteFunc(slices.Clone(rejected), func(r connector.RowResult) bool { return known[r.Row] })
+			answers <- answer{rejected, err}
+		}
 		if err := out.Write(ctx, connector.Batch{Stream: stream, Rows: rec}, done); err != nil {
 			return errors.Join(err, out.Close())
 		}

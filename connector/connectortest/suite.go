@@ -52,6 +52,7 @@ var checks = []check{
 	{"answers", checkAnswers},
 	{"garbage", checkGarbage},
 	{"signing", checkSigning},
+	{"polls", checkPolls},
 	{"secrets", checkSecrets},
 	{"probe", checkProbe},
 	{"delivery", checkDelivery},

@@ -20,18 +20,25 @@ func account(more map[string]any) map[string]any {
 	return values
 }
 
-// TestContract holds the vendor to the suite where its answers are verdicts and numbers may repeat, as the suite expects:
-// it sends rows of a number over and over and never polls. What it so leaves out is tested in poll_test.go and
-// trip_test.go.
+// The vendor as it is by default, and in each way that changes when a row is settled or how often a number may be there.
+// Where an acceptance is taken for the deed, the sandbox imports at once: nothing would wait for it.
 func TestContract(t *testing.T) {
-	service := func() connectortest.Service { return sandbox.New(sandbox.Options{ImportDelay: -1}) }
-	sb := connectortest.Sandbox{New: service, Contact: map[string]any{
-		"custom": map[string]any{"nickname": "aa", sandbox.ComponentAge: 17}, "source": "fair", "industry": "2", "stage": "1",
-	}}
-	for name, more := range map[string]map[string]any{"async": {}, "sync": {"mode": "sync", "sub_user_id": sandbox.SubUserID}} {
-		more["settle"], more["number_add_suffix"] = "accepted", true
+	for name, more := range map[string]map[string]any{
+		"default": {}, "sync": {"mode": "sync", "sub_user_id": sandbox.SubUserID}, "suffix": {"number_add_suffix": true},
+		"accepted": {"settle": "accepted"},
+	} {
+		delay := sandbox.ImportDelay
+		if more["settle"] == "accepted" {
+			delay = -1
+		}
 		more["components"], more["sources"] = map[string]any{"nickname": sandbox.ComponentText}, map[string]any{"fair": 3}
-		sb.Config = account(more)
+		sb := connectortest.Sandbox{
+			New:    func() connectortest.Service { return sandbox.New(sandbox.Options{ImportDelay: delay}) },
+			Config: account(more),
+			Contact: map[string]any{
+				"custom": map[string]any{"nickname": "aa", sandbox.ComponentAge: 17}, "source": "fair", "industry": "2", "stage": "1",
+			},
+		}
 		t.Run(name, func(t *testing.T) { connectortest.Run(t, outcall.Vendor, sb) })
 	}
 }
