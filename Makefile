@@ -60,8 +60,9 @@ $(VENV)/.installed: e2e/airbyte/requirements.txt e2e/airbyte/constraints.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r e2e/airbyte/requirements.txt -c e2e/airbyte/constraints.txt
 	touch $@
 
-e2e: $(VENV)/.installed ## drive the built programs by real hosts (installs PyAirbyte from PyPI)
-	$(GO) test -tags e2e -count=1 -timeout 15m -v ./e2e/airbyte
+e2e: $(VENV)/.installed ## drive the built programs by real hosts, and the image by podman (installs PyAirbyte, buildah, podman)
+	e2e/container/need
+	$(GO) test -tags e2e -count=1 -timeout 15m -v ./e2e/airbyte ./e2e/container
 
 chaos: ## kill the programs CHAOS_KILLS times each while they write, and count what is lost
 	$(GO) test -tags chaos -count=1 -timeout 60m -v ./e2e/chaos -kills $(CHAOS_KILLS)

@@ -5,3 +5,6 @@
 //	                │
 //	                └─▶ rejects, state, report
 package job
+
+// Time zones stand in presets and mappings, and neither a small container image nor every Windows has a table of them.
+import _ "time/tzdata"
