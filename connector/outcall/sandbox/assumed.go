@@ -23,7 +23,7 @@ var Assumptions = []Assumption{
 	{"download-number", "On the host by which the sandbox was called, https unless that is an address of a machine or localhost. Its key is enough, no token is asked for."},
 	{"Pages", "At most 1,000 entries, 15 unless asked for otherwise. A page behind the last is empty."},
 	{"Starting a task", "By the counterpart of the documented stop call. Only tasks of version 2.0 refuse numbers while they run."},
-	{"Callbacks", "Not sent; an import is asked for."},
+	{"Callbacks", "Sent only where an address is set: `api_customer_to_task` when an async import is done, three attempts a second apart, HTTP 200 is a success. They are not signed."},
 }
 
 // Doc returns the assumptions as a Markdown list.

@@ -11,6 +11,7 @@
 //	GET  /agent-api/user/{user}/get_customer                     the pool, by page
 //	PUT  /agent-api/new/user/{user}/task_stop/{task}             and GET /agent-api/user/{user}/task_stop/{task}
 //	PUT  /agent-api/new/user/{user}/task_start/{task}
+//	GET  /_sandbox/outcall/callback, POST                        whom an import that is done is told to, see [Callback]
 //
 // A request is checked in this order, and the first fault answers: token (401), account and sub-account (404), task (404),
 // task running (6007), the body, the number of rows and every row's shape (422). What the vendor does not document is

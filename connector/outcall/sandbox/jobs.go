@@ -14,6 +14,7 @@ import (
 // job is one accepted request.
 type job struct {
 	id      string
+	origin  string // scheme and host by which it was sent
 	task    *task
 	owner   string
 	body    addBody
@@ -76,6 +77,7 @@ func (s *Service) perform(j *job) {
 		s.totals.EncryptionIgnored++
 	}
 	j.body = addBody{}
+	s.tell(j)
 }
 
 // suffix is four lower-case letters or digits, the same for the same request and row.
@@ -107,10 +109,7 @@ func (s *Service) identification(c *sandbox.Call) sandbox.Reply {
 	case !j.done:
 		return success("导入中", []any{}, nil)
 	}
-	return success("查看回调数据成功", map[string]any{
-		"mode": "batch", "type": "api_customer_to_task", "unique_id": j.id, "user_id": s.opts.UserID, "task_id": j.task.ID,
-		"data": map[string]string{"url": s.origin(c.Request) + "/agent-api/download-number?key=" + s.key(j.id)},
-	}, nil)
+	return success("查看回调数据成功", s.payload(j, s.origin(c.Request)), nil)
 }
 
 // origin is the scheme and host by which the caller reached the sandbox.

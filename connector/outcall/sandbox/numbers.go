@@ -84,6 +84,8 @@ func (s *Service) add(rules addRules) sandbox.Handler {
 			j.due = c.Now.Add(s.opts.ImportDelay)
 			r = success("号码导入任务信息请在回调中查收", map[string]any{"unique_id": j.id}, nil)
 			s.byID[j.id] = j
+			j.origin = s.origin(c.Request)
+			s.expect(j)
 		}
 		s.jobs = append(s.jobs, j)
 		s.settle()

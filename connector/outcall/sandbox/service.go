@@ -33,6 +33,8 @@ type Options struct {
 	// RefuseDuplicates answers 422 to an async request with a number that is in the task already, instead of leaving it
 	// out of the import.
 	RefuseDuplicates bool
+	// Callback is told of async imports that are done.
+	Callback Callback
 }
 
 // Task is a task of the account as it is at the start.
@@ -54,6 +56,7 @@ type Service struct {
 	components map[string]Component
 	users      map[string]bool // the account and its sub-accounts
 	clock      func() time.Time
+	caller     caller
 
 	mu      sync.Mutex // guards what follows
 	tasks   map[string]*task
@@ -103,6 +106,7 @@ func New(o Options) *Service {
 	for _, u := range o.SubUsers {
 		s.users[u] = true
 	}
+	s.caller.to = o.Callback
 	s.Reset()
 	return s
 }
@@ -114,6 +118,7 @@ func (s *Service) Name() string { return "outcall" }
 func (s *Service) Register(mux *sandbox.Mux) {
 	s.clock = mux.Clock()
 	mux.Mask("Authorization")
+	s.registerCallback(mux)
 	const user = "/agent-api/user/{user}"
 	mux.Handle("POST "+user+"/task/{task}/async_number", "async_number", s.inTask(s.add(addRules{max: 200, async: true})))
 	mux.Handle("POST "+user+"/task/{task}/number", "number", s.inTask(s.add(addRules{max: 100})))
@@ -135,6 +140,7 @@ func (s *Service) Reset() {
 	defer s.mu.Unlock()
 	s.tasks, s.pool, s.byID = map[string]*task{}, map[poolKey]*Customer{}, map[string]*job{}
 	s.order, s.jobs, s.commits, s.totals = nil, nil, 0, Totals{}
+	s.caller.count(func(t *CallbackTotals) { *t = CallbackTotals{} })
 	for _, t := range s.opts.Tasks {
 		s.tasks[t.ID] = &task{Task: t, count: map[string]int{}}
 	}
