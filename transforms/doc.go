@@ -28,6 +28,6 @@
 //   - a function of vectors, where missing values count too, as in default.
 //
 // Whatever a step makes is an alias of what came in, or stands in the exec's arena (room, then keep; or store); nothing is
-// allocated for a row. Add the arguments of a new column kernel to kernelSteps in kernel_test.go: there random columns go
+// allocated for a row. Add a new column kernel to kernels in kernel_test.go, with texts that it looks for: there random columns go
 // through kernels and through definitions alone, and must come out alike.
 package transforms

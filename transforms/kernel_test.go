@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -15,28 +16,39 @@ import (
 	"pgregory.net/rapid"
 )
 
-// kernelText favours what column kernels look for: numbers, days, words of tables, letters of both cases around the
-// eight bytes that are looked at together, and what is nearly that.
-var kernelText = rapid.OneOf(
-	anyText,
-	rapid.StringMatching(`[A-Za-z@\[\x60{ ]{0,20}`),
-	rapid.StringMatching(`[a-z]{6,9}[Aéß]?[a-zA-Z]{0,9}`),
-	rapid.StringMatching(`[+ ]?0{0,3}[0-9 -]{3,24}[+x@]?`),
-	rapid.StringMatching(`[ 0-3]?[0-9][./-][01]?[0-9][./-](19|20)[0-9]{2}`),
-	rapid.StringMatching(`[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]( [0-2][0-9]:[0-6][0-9]:[0-6][0-9])?`),
-	rapid.SampledFrom([]string{"F", "M", "f", "female", "male", "FM", "1", "1.0", "true", "True", "", " ", "\u3000x\u00a0", "1976年04月12日", "1976年4月12日", " 01.02.2003", "29.02.1900", "29.02.2000", "31.04.2024"}),
-)
-
-// kernelSteps are steps with a column kernel.
-var kernelSteps = rapid.SampledFrom([]string{
-	"{trim: true}", "{case: lower}", "{case: upper}", "{case: title}", "{truncate: 3}", "{max_length: 9}", "{type: text}", "{phone: {format: digits}}",
-	"{map: {F: female, M: 1, female: [a], FM: null, 1: true, \"\": blank}}", "{map: {F: female, M: 1, 1: true}}, {default: other}", "{default: x}",
-	`{date: "%Y-%m-%d"}`, `{date: {in: ["%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y"]}}`, `{date: {in: ["%Y-%m-%d", "%d.%m.%Y"], out: "%d/%m/%Y %H:%M:%S"}}`, `{date: {in: ["%d.%m.%Y", "%m.%d.%Y"], tz: Asia/Shanghai}}`,
-	`{date: {in: "%Y-%m-%d %H:%M:%S", out: "%Y%m%d%H%M%S", tz: Asia/Shanghai}}`, `{date: {in: ["%Y年%m月%d日", " %d.%m.%Y"], out: "%m.%Y"}}`, `{date: {in: ["%d.%m.%Y"], out: unix}}`,
-})
+// kernels are steps with a column kernel, each with the texts that it looks for, and with what is nearly that.
+var kernels = []struct {
+	texts *rapid.Generator[string]
+	steps []string
+}{
+	{
+		rapid.OneOf(rapid.StringMatching(`[A-Z@\[\x60{a-z ]{0,20}`), rapid.StringMatching(`[a-zé]{6,9}[A\[{]?[a-zA-Z]{0,9}`), rapid.SampledFrom([]string{"\u3000x\u00a0", " x", "x\n", " ", ""})),
+		[]string{"{case: lower}", "{case: upper}", "{case: title}", "{trim: true}", "{truncate: 3}", "{max_length: 9}", "{type: text}", "{default: x}"},
+	},
+	{
+		rapid.StringMatching(`[+ ]?0{0,3}[0-9][0-9 -]{3,22}[:/+x@]?[0-9]{0,2}`),
+		[]string{"{phone: {format: digits}}"},
+	},
+	{
+		rapid.SampledFrom([]string{"F", "M", "f", "female", "male", "FM", "MF", "1", "1.0", "true", "True", "", " "}),
+		[]string{"{map: {F: female, M: 1, female: [a], FM: null, 1: true, \"\": blank}}", "{map: {F: female, M: 1, 1: true}}, {default: other}"},
+	},
+	{
+		rapid.OneOf(
+			rapid.StringMatching(`([012][0-9]|3[01]|[1-9])[./]([0 ][1-9]|1[0-2]|[1-9])[./](19|20)[0-9]{2}`), rapid.StringMatching(`(19|20)[0-9]{2}-(0[1-9]|1[0-3])-(2[6-9]|3[0-2])( [0-2][0-9]:[0-6][0-9]:[0-6][0-9])?`),
+			rapid.SampledFrom([]string{"1976年04月12日", "1976年4月12日", " 01.02.2003", "29.02.1900", "29.02.2000", "29.02.2023", "31.04.2024", "0000-01-01", "2024-01-01:"}),
+		),
+		[]string{
+			`{date: "%Y-%m-%d"}`, `{date: {in: ["%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y"]}}`, `{date: {in: ["%Y-%m-%d", "%d.%m.%Y"], out: "%d/%m/%Y %H:%M:%S"}}`,
+			`{date: {in: ["%d.%m.%Y", "%m.%d.%Y", "%d.%Y.%m"], tz: Asia/Shanghai}}`, `{date: {in: ["%e.%m.%Y", "%m.%d.%Y"]}}`, `{date: {in: ["%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y"]}}`,
+			`{date: {in: ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d"], out: "%Y%m%d%H%M%S", tz: Asia/Shanghai}}`, `{date: {in: ["%Y年%m月%d日", " %d.%m.%Y"], out: "%m.%Y"}}`,
+			`{date: {in: [" %d.%m.%Y"]}}`, `{date: {in: ["%d.%m.%Y"], out: unix}}`,
+		},
+	},
+}
 
 // kernelColumn makes a column of text, raw JSON text or numbers, with nulls or without.
-func kernelColumn(t *rapid.T, rows int) (arrow.Field, arrow.Array) {
+func kernelColumn(t *rapid.T, texts *rapid.Generator[string], rows int) (arrow.Field, arrow.Array) {
 	which := rapid.IntRange(0, 2).Draw(t, "type")
 	nulls := rapid.Bool().Draw(t, "nulls")
 	f := [...]arrow.Field{{Type: arrow.BinaryTypes.String}, connector.JSONField(""), {Type: arrow.PrimitiveTypes.Int64}}[which]
@@ -51,11 +63,11 @@ func kernelColumn(t *rapid.T, rows int) (arrow.Field, arrow.Array) {
 		case which == 2:
 			b.(*array.Int64Builder).Append(rapid.Int64Range(-2, 99999).Draw(t, "n"))
 		case which == 0:
-			b.(*array.StringBuilder).Append(kernelText.Draw(t, "text"))
+			b.(*array.StringBuilder).Append(texts.Draw(t, "text"))
 		case rapid.IntRange(0, 5).Draw(t, "json") == 0:
 			b.(*array.StringBuilder).Append(anyJSON.Draw(t, "value"))
 		default:
-			b.(*array.StringBuilder).Append(string(appendString(nil, kernelText.Draw(t, "text"))))
+			b.(*array.StringBuilder).Append(string(appendString(nil, texts.Draw(t, "text"))))
 		}
 	}
 	return f, b.NewArray()
@@ -65,11 +77,16 @@ func kernelColumn(t *rapid.T, rows int) (arrow.Field, arrow.Array) {
 // definitions of its steps, value by value: the same rows, refused for the same reasons.
 func TestColumnKernels(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		of := kernels[rapid.IntRange(0, len(kernels)-1).Draw(t, "kernels")]
+		step := rapid.SampledFrom(of.steps)
+		if rapid.IntRange(0, 3).Draw(t, "any text") == 0 {
+			of.texts = anyText
+		}
 		rows := rapid.SampledFrom([]int{1, 7, 30}).Draw(t, "rows")
 		var fields []arrow.Field
 		var cols []arrow.Array
 		for _, name := range []string{"c", "d"} {
-			f, col := kernelColumn(t, rows)
+			f, col := kernelColumn(t, of.texts, rows)
 			f.Name, f.Nullable = name, true
 			fields, cols = append(fields, f), append(cols, col)
 		}
@@ -80,7 +97,7 @@ func TestColumnKernels(t *testing.T) {
 		var doc strings.Builder
 		doc.WriteString("streams: {s: {fields: {")
 		for i := range rapid.IntRange(1, 4).Draw(t, "fields") {
-			steps := rapid.SliceOfN(kernelSteps, 0, 3).Draw(t, "steps")
+			steps := rapid.SliceOfN(step, 0, 3).Draw(t, "steps")
 			fmt.Fprintf(&doc, "f%d: {from: %s, steps: [%s], on_error: %s}, ", i, rapid.SampledFrom([]string{"c", "d", "[c, d]"}).Draw(t, "from"), strings.Join(steps, ", "),
 				rapid.SampledFrom([]string{"reject", "null"}).Draw(t, "on_error"))
 		}
@@ -212,5 +229,39 @@ func TestSharedUntilChanged(t *testing.T) {
 		out.Rows.Release()
 		rec.Release()
 		b.Release()
+	}
+}
+
+// TestSwapCase: text that is changed eight bytes at a time comes to the same as letter by letter.
+func TestSwapCase(t *testing.T) {
+	letters := rapid.OneOf(kernels[0].texts, rapid.StringN(0, 20, -1))
+	rapid.Check(t, func(t *rapid.T) {
+		x, s := newExec(&graph{}), letters.Draw(t, "text")
+		if got, want := caseOf("lower")(x, s), strings.Map(unicode.ToLower, s); got != want {
+			t.Errorf("lower case of %q: %q, want %q", s, got, want)
+		}
+		if got, want := caseOf("upper")(x, s), strings.Map(unicode.ToUpper, s); got != want {
+			t.Errorf("upper case of %q: %q, want %q", s, got, want)
+		}
+	})
+}
+
+// TestFixedDates: a text that several layouts fit is read by the first of them, whichever has a kernel.
+func TestFixedDates(t *testing.T) {
+	for _, arg := range []string{
+		`"%Y-%m-%d"`, `["%d.%m.%Y", "%m.%d.%Y"]`, `["%e.%m.%Y", "%m.%d.%Y"]`, `["%m.%d.%Y", "%d.%m.%Y"]`, `["%d.%m.%Y %H:%M", "%d.%m.%Y"]`, `["%b", "%Y-%m-%d"]`, `[" %d.%m.%Y", "%d.%Y.%m"]`,
+		`{in: ["%Y-%m-%d", "%d.%m.%Y"], out: "%d.%m.%Y", tz: Asia/Shanghai}`, `{in: ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d"], tz: Asia/Shanghai}`,
+	} {
+		for _, text := range []string{
+			"2003-02-01", "2003-02-30", "0000-01-01", "01.02.2003", "31.02.2003", "21.02.2003", "02.21.2003", "1.2.2003", " 1.2.2003", "01.2003.02", "29.02.2000", "29.02.1900", "01.02.2003 04:05", "2003-02-01T23:00:00Z", "",
+		} {
+			fast, slow := dateOf(t, arg), dateOf(t, arg)
+			slow.rowwise = true
+			got, rejects := fast.one(textValue(text))
+			want, reasons := slow.one(textValue(text))
+			if got != want || !reflect.DeepEqual(rejects, reasons) {
+				t.Errorf("%s of %q: %v %v, by definition %v %v", arg, text, got, rejects, want, reasons)
+			}
+		}
 	}
 }

@@ -51,6 +51,9 @@ streams:
 			t.Errorf("%s and %s share one vector: %t, want %t", c.a, c.b, got, c.same)
 		}
 	}
+	if done["defaulted"] != 1 {
+		t.Errorf("defaulted goes on after %d steps of number, which refuses what defaulted takes in", done["defaulted"])
+	}
 	if done["longer"] != 2 {
 		t.Errorf("longer goes on after %d steps of trimmed, want 2: the source and the trim", done["longer"])
 	}
