@@ -355,46 +355,6 @@ func (b *builder) blame(n *node, st *step) pos {
 	return st.at
 }
 
-// finish marks what is read, so that nothing else is loaded or evaluated.
-func (b *builder) finish() {
-	var live []*node
-	for _, n := range b.nodes {
-		if n.used {
-			live = append(live, n)
-		}
-	}
-	b.nodes = live
-	b.reuse()
-	read := map[int]bool{}
-	reads := func(inputs []input) {
-		for _, in := range inputs {
-			for _, a := range in.alts {
-				read[a.slot] = true
-			}
-		}
-	}
-	for _, n := range b.nodes {
-		if !n.alias {
-			reads(n.inputs)
-		}
-	}
-	reads(b.whereIn)
-	for _, m := range b.markers {
-		read[m.slot] = true
-	}
-	for _, slot := range b.identifiers {
-		read[slot] = true
-	}
-	for _, o := range b.outs {
-		if o.share < 0 {
-			read[o.slot] = true
-		}
-	}
-	for i := range b.columns {
-		b.columns[i].used = read[b.columns[i].slot]
-	}
-}
-
 func canonical(name string) *connector.Column {
 	for i := range connector.Contact {
 		if connector.Contact[i].Name == name {

@@ -2,6 +2,46 @@ package transforms
 
 import "strconv"
 
+// finish marks what is read, so that nothing else is loaded or evaluated.
+func (b *builder) finish() {
+	var live []*node
+	for _, n := range b.nodes {
+		if n.used {
+			live = append(live, n)
+		}
+	}
+	b.nodes = live
+	b.reuse()
+	read := map[int]bool{}
+	reads := func(inputs []input) {
+		for _, in := range inputs {
+			for _, a := range in.alts {
+				read[a.slot] = true
+			}
+		}
+	}
+	for _, n := range b.nodes {
+		if !n.alias {
+			reads(n.inputs)
+		}
+	}
+	reads(b.whereIn)
+	for _, m := range b.markers {
+		read[m.slot] = true
+	}
+	for _, slot := range b.identifiers {
+		read[slot] = true
+	}
+	for _, o := range b.outs {
+		if o.share < 0 {
+			read[o.slot] = true
+		}
+	}
+	for i := range b.columns {
+		b.columns[i].used = read[b.columns[i].slot]
+	}
+}
+
 // reuse lets a field take over what an earlier field has made: of two fields with the same source and the same steps the
 // second reads the vector of the first, and one that begins like another goes on from there. Steps compare by their keys;
 // what a refusal means must be the same too. The fields are in the order of evaluation.
