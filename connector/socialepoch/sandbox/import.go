@@ -103,7 +103,7 @@ func (s *Service) commit(c *sandbox.Call, b *batch, tenant int64, to effect) san
 			continue
 		}
 		s.locks[lock] = c.Now
-		s.apply(recordKey{to.store, tenant, agent, phone}, r, to.cancels)
+		s.take(c.Now, recordKey{to.store, tenant, agent, phone}, r, to.cancels)
 	}
 	s.commits++
 	commit := s.commits

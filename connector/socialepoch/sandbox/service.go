@@ -20,6 +20,9 @@ type Options struct {
 	// Lock refuses a number for a minute after it was taken (56).
 	Lock   bool
 	Quirks Quirks
+	// Query and Webhooks are the way back.
+	Query    Query
+	Webhooks Webhooks
 }
 
 // Quirks are ways in which the vendor's page shows or describes answers; they change no verdict.
@@ -78,6 +81,7 @@ type Service struct {
 	locks   map[lockKey]time.Time // when the number was last taken
 	commits int64
 	totals  Totals
+	back
 }
 
 // Totals counts what the service took since its start or reset.
@@ -120,6 +124,7 @@ func New(o Options) *Service {
 	for i := range o.Extensions {
 		s.extensions[o.Extensions[i].Name] = &o.Extensions[i]
 	}
+	s.openBack()
 	s.Reset()
 	return s
 }
@@ -131,6 +136,7 @@ func (s *Service) Name() string { return "socialepoch" }
 func (s *Service) Register(mux *sandbox.Mux) {
 	mux.Keep("tenant_id", "timestamp")
 	mux.Mask("token")
+	s.registerSource(mux)
 	for path, to := range map[string]effect{
 		"batchImport":             {store: storeOwned, cancels: true},
 		"batchImportAppendV2":     {store: storePool},
@@ -145,6 +151,7 @@ func (s *Service) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.records, s.locks, s.commits, s.totals = map[recordKey]*record{}, map[lockKey]time.Time{}, 0, Totals{}
+	s.resetBack()
 }
 
 func (s *Service) required(name string) bool {
