@@ -62,6 +62,9 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 		return err
 	}
 	defer t.Close()
+	if err := t.CheckWhole(f.follow, f.limit); err != nil {
+		return err
+	}
 	reader, from, err := p.Reader(t, f.follow)
 	if err != nil {
 		return err
@@ -93,6 +96,13 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 	res.Report, res.Stats, res.Err = t.Run(ctx, r)
 	res.Took = time.Since(start)
 	bar.close()
+	if sig := (signalError(0)); errors.As(errors.Unwrap(res.Err), &sig) {
+		next := "Run it again: it begins where this one began"
+		if res.Report.Position != nil && res.save != nil {
+			next = "Run it again: it goes on behind what is settled"
+		}
+		res.Err = connector.Transientf(next, "%w", sig)
+	}
 	if pos := res.Report.Position; pos != nil && res.save != nil {
 		res.Err = errors.Join(res.Err, res.save(context.WithoutCancel(ctx), pos))
 	}
@@ -121,6 +131,10 @@ func (a *app) keep(p *job.Pipeline, t *job.Target, from *job.FromFile, fresh boo
 		return done, err
 	}
 	done = func() { _, _ = dir.Close(), st.Close() }
+	if t.Whole() { // the folder is locked against a second run all the same
+		log.Info("the mode replaces what the CRM holds: every run reads its input from the beginning and keeps no position", "mode", t.Mode)
+		return done, nil
+	}
 	r.Resumed = st.Begun()
 	if fresh {
 		err = st.Forget()

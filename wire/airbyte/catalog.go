@@ -31,6 +31,7 @@ type configured struct {
 		Namespace  *string         `json:"namespace"`
 		JSONSchema json.RawMessage `json:"json_schema"`
 	} `json:"stream"`
+	SyncMode            string          `json:"sync_mode"`
 	DestinationSyncMode string          `json:"destination_sync_mode"`
 	MinimumGenerationID json.RawMessage `json:"minimum_generation_id"`
 }
@@ -121,18 +122,22 @@ func kindOf(value []byte) string {
 }
 
 // checkModes refuses sync modes that would make an upsert do the opposite of what was asked, and tells once that
-// nothing is ever deleted.
-func checkModes(streams []configured, log *slog.Logger) error {
+// nothing is ever deleted. whole says why all input must come in one sync, "" where it need not.
+func checkModes(streams []configured, whole string, log *slog.Logger) error {
 	var truncated []string
 	for i := range streams {
 		c := &streams[i]
+		if whole != "" && strings.EqualFold(c.SyncMode, "incremental") {
+			return connector.Configf("Choose full refresh for it, or another mode of the destination",
+				"stream %s is synced incrementally, and %s replaces what the CRM holds by what one sync brings", c.Stream.Name, whole)
+		}
 		switch c.DestinationSyncMode {
 		case "", "append", "append_dedup", "overwrite", "upsert":
 		default:
 			return connector.Configf("Choose append_dedup (upsert) or append for it", "stream %s asks for the sync mode %s, which this destination does not have",
 				c.Stream.Name, c.DestinationSyncMode)
 		}
-		if c.truncates() {
+		if whole == "" && c.truncates() {
 			truncated = append(truncated, c.Stream.Name)
 		}
 	}

@@ -46,6 +46,10 @@ type Destination struct {
 	// Secrets returns values to hide beside those that Spec marks.
 	Secrets func(config []byte) []string
 
+	// Complete says why the destination takes complete input only, such as "mode x"; "": it takes what comes. It then gets
+	// no stream that is synced incrementally, and the input counts as complete only if every stream says so.
+	Complete func(config []byte) (why string, err error)
+
 	BatchRows  int           // rows of a batch; default 1,000
 	BatchBytes int64         // a batch is cut once it holds so much; default 1 MiB
 	BatchAge   time.Duration // rows wait no longer than this; default 1 s
@@ -232,7 +236,13 @@ func (s *session) prepare(a arguments, stdin io.Reader) (*reader, []byte, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := checkModes(catalog, s.log); err != nil {
+	why := ""
+	if s.Complete != nil {
+		if why, err = s.Complete(config); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := checkModes(catalog, why, s.log); err != nil {
 		return nil, nil, err
 	}
 	var fields func(stream string) []string
@@ -242,7 +252,7 @@ func (s *session) prepare(a arguments, stdin io.Reader) (*reader, []byte, error)
 		}
 	}
 	return newReader(stdin, s.out, catalog, fields, settings{
-		batchRows: s.BatchRows, batchBytes: s.BatchBytes, batchAge: s.BatchAge, mem: s.Alloc, log: s.log,
+		batchRows: s.BatchRows, batchBytes: s.BatchBytes, batchAge: s.BatchAge, mem: s.Alloc, log: s.log, complete: why != "",
 	}), config, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"strconv"
 	"time"
 
@@ -36,6 +37,7 @@ type settings struct {
 	openBytes  int64 // rows of all streams that are not in a batch yet
 	stateBytes int64 // states that wait for rows to be settled
 	maxLine    int
+	complete   bool // only input whose every stream was declared complete is; no state leaves before
 	mem        memory.Allocator
 	log        *slog.Logger
 }
@@ -53,6 +55,9 @@ func (s settings) withDefaults() settings {
 	def(&s.batchBytes, defaultBytes)
 	def(&s.openBytes, 8*s.batchBytes)
 	def(&s.stateBytes, 16<<20)
+	if s.complete {
+		s.stateBytes = math.MaxInt64 // a bound would wait for states that leave at the end
+	}
 	s.batchRows, s.maxLine, s.batchAge = int(rows), int(line), time.Duration(age)
 	if s.mem == nil {
 		s.mem = memory.DefaultAllocator
@@ -343,7 +348,8 @@ func (r *reader) ending(err error) error {
 		return connector.Transientf("Run the sync again", "the input cannot be read on: %v", err)
 	}
 	for _, s := range r.streams {
-		if s.status != "" && s.status != "COMPLETE" {
+		if s.status != "COMPLETE" && (s.status != "" || r.set.complete) {
+			r.set.log.Warn("a stream was not declared complete", "stream", s.name, "status", s.status)
 			return io.ErrUnexpectedEOF
 		}
 	}

@@ -50,6 +50,17 @@ func Airbyte(vendors []connector.Vendor) airbyte.Destination {
 			t.Close()
 			return t.Mapping.Fields, nil
 		},
+		Complete: func(data []byte) (string, error) {
+			_, t, err := target(context.Background(), data, Settings{Offline: true})
+			if err != nil {
+				return "", err
+			}
+			defer t.Close()
+			if !t.Whole() {
+				return "", nil
+			}
+			return "mode " + t.Mode, nil
+		},
 		Write: func(ctx context.Context, data []byte, in connector.Reader, log *slog.Logger) error {
 			d, t, err := target(ctx, data, Settings{Log: log})
 			if err != nil {

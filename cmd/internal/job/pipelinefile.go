@@ -125,6 +125,9 @@ func (p *Pipeline) Resolve(path string) string {
 // Reader opens nothing yet: it makes the reader that `from` asks for.
 // follow makes it wait at the end of the input for more.
 func (p *Pipeline) Reader(t *Target, follow bool) (connector.Reader, *FromFile, error) {
+	if err := t.CheckWhole(follow, 0); err != nil {
+		return nil, nil, err
+	}
 	var f FromFile
 	if err := p.From.Decode(&f); err != nil {
 		return nil, nil, err

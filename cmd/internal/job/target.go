@@ -154,6 +154,14 @@ const window = 16 << 20
 
 // Run moves the reader's rows into the CRM until the input ends or ctx is cancelled, which stops the run in two phases.
 func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats, error) {
+	whole, err := t.spooled(&r)
+	if err != nil {
+		return pipeline.Report{}, deliver.Stats{}, err
+	}
+	plans := t.Mapping.Plans
+	if whole != nil {
+		plans = whole.Plans
+	}
 	dry := dryRun{target: t, take: r.DryRun}
 	w := deliver.New(deliver.Config{
 		Codec:             dry.codec,
@@ -175,7 +183,7 @@ func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats
 		Reader:         r.Reader,
 		Writer:         w,
 		From:           r.From,
-		Plans:          t.Mapping.Plans,
+		Plans:          plans,
 		Rejects:        r.Rejects,
 		Checkpoint:     r.Checkpoint,
 		Window:         window,
@@ -185,6 +193,9 @@ func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats
 		Log:            t.log,
 		Observe:        r.Observe,
 	})
+	if whole != nil {
+		report = withheld(report, whole)
+	}
 	return report, w.Stats(), t.explainStop(err)
 }
 
