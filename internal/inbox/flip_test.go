@@ -15,6 +15,9 @@ import (
 // damagedCopies is how many spoilt copies of a store TestDamage looks at.
 const damagedCopies = 1000
 
+// sampleSize is how many records each of them holds.
+const sampleSize = 40
+
 // TestDamage spoils copies of a store, most of them by one flipped bit anywhere in its files, some by cutting the end
 // off a file. Whatever is read then is what was written, and each acknowledged record is served, named as damaged, or the
 // store is refused as a whole. SQLite alone would not do: its pages carry no checksum, and it takes the good beginning of a spoilt
@@ -38,7 +41,7 @@ func TestDamage(t *testing.T) {
 			continue
 		}
 		for seq, text := range got {
-			if want[seq] != text && seq <= 60 {
+			if want[seq] != text && seq <= sampleSize {
 				t.Fatalf("%s: record %d was served as %.200q, and is %.200q", what, seq, text, want[seq])
 			}
 		}
@@ -73,7 +76,7 @@ func ownerStarts(t *testing.T, what, dir string) {
 		return
 	}
 	r, err := i.Append(ctx, request(profiles, "after the damage"))
-	if err != nil && !errors.Is(err, ErrDamaged) || err == nil && r.Seq <= 60 {
+	if err != nil && !errors.Is(err, ErrDamaged) || err == nil && r.Seq <= sampleSize {
 		t.Fatalf("%s: a new request is %+v, %v", what, r, err)
 	}
 	if err := i.Close(); err != nil && !errors.Is(err, ErrDamaged) {
@@ -88,8 +91,8 @@ func sample(t *testing.T) (files map[string][]byte, want map[int64]string) {
 	dir := t.TempDir()
 	clk := newClock()
 	i := open(t, Options{Dir: dir, Clock: clk.Now})
-	for n := range 60 {
-		if n == 40 {
+	for n := range sampleSize {
+		if n == sampleSize-8 {
 			if err := i.c.exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +117,7 @@ func sample(t *testing.T) (files map[string][]byte, want map[int64]string) {
 		files[name] = b
 	}
 	want, damaged, err := survivors(dead)
-	if err != nil || len(want) != 60 || len(damaged) != 0 {
+	if err != nil || len(want) != sampleSize || len(damaged) != 0 {
 		t.Fatalf("the sample itself: %d records, %v, %v", len(want), damaged, err)
 	}
 	return files, want
@@ -164,7 +167,7 @@ func survivors(dir string) (got map[int64]string, damaged map[int64]bool, err er
 		return nil, nil, err
 	}
 	got, damaged = map[int64]string{}, map[int64]bool{}
-	for q := (Query{Head: head, Quarantined: true, Rows: 25}); ; {
+	for q := (Query{Head: head, Quarantined: true, Rows: 30}); ; {
 		page, err := r.Read(ctx, q)
 		if err != nil {
 			return nil, nil, err

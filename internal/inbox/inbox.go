@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
@@ -94,6 +95,7 @@ type Inbox struct {
 	stats  counters
 
 	work   sync.WaitGroup // the writer and the check after a crash
+	whole  atomic.Bool    // no check is due: the last one passed, or the database was closed in order
 	cancel context.CancelFunc
 	once   sync.Once
 	closed error
@@ -137,6 +139,7 @@ func (i *Inbox) open(ctx context.Context) error {
 			return err
 		}
 	}
+	i.whole.Store(!unclean || size <= i.opts.CheckBytes)
 	if m, err = i.begin(m, known); err != nil {
 		return err
 	}
@@ -155,7 +158,7 @@ func (i *Inbox) open(ctx context.Context) error {
 	var run context.Context
 	run, i.cancel = context.WithCancel(context.Background())
 	i.work.Go(i.w.run)
-	if unclean && size > i.opts.CheckBytes {
+	if !i.whole.Load() {
 		i.work.Go(func() { i.checkBeside(run) })
 	}
 	return nil
@@ -258,7 +261,9 @@ func (i *Inbox) checkBeside(ctx context.Context) {
 		err = errors.Join(err, c.close())
 	}
 	switch {
-	case err == nil, ctx.Err() != nil:
+	case err == nil:
+		i.whole.Store(true)
+	case ctx.Err() != nil: // closed meanwhile: the next start checks
 	case errors.Is(err, ErrDamaged):
 		i.opts.Log.Error("the inbox is damaged and takes no more requests", "error", err, "dir", i.opts.Dir)
 		i.queue.refuse(err)
@@ -270,8 +275,8 @@ func (i *Inbox) checkBeside(ctx context.Context) {
 // Reader reads the same folder. It is closed with the inbox.
 func (i *Inbox) Reader() *Reader { return i.reader }
 
-// Close refuses new requests, writes and answers those that wait, marks the database as closed in order, and frees the
-// folder.
+// Close refuses new requests, writes and answers those that wait, marks the database as closed in order (unless a check
+// is still due), and frees the folder.
 func (i *Inbox) Close() error {
 	i.once.Do(func() {
 		i.cancel()

@@ -164,8 +164,8 @@ func pageText(p Page) string {
 	return b.String()
 }
 
-// TestModel holds random histories, with restarts, to the model: every receipt, and every suffix of every read.
-func TestModel(t *testing.T) {
+// TestInboxModel holds random histories, with restarts, to the model: every receipt, and every suffix of every read.
+func TestInboxModel(t *testing.T) {
 	if err := flag.Set("rapid.checks", "10"); err != nil { // each step is synced to the disk
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func (w *writer) load(seq int64) (rec Record, err error) {
 		return rec, err
 	}
 	s := scan{c: w.c, known: known}
-	if rec, err = s.load(context.Background(), seq); err != nil {
+	if rec, _, err = s.load(context.Background(), seq); err != nil {
 		return rec, damagef("record %d: %w", seq, err)
 	}
 	return rec, nil

@@ -85,6 +85,7 @@ type scan struct {
 	rows  int
 	bytes int64
 	page  Page
+	sink  func(rec Record, endpoint uint32, data []byte) error // takes whole records instead of page; may be nil
 }
 
 // errPageFull ends a walk.
@@ -158,22 +159,23 @@ func (s *scan) row(ctx context.Context, row []driver.Value) error {
 	if err != nil {
 		return s.single(ctx)
 	}
-	s.take(rec, int64(len(data)))
-	return nil
+	return s.take(rec, data)
 }
 
 // single looks one sequence up by itself.
 func (s *scan) single(ctx context.Context) error {
-	rec, err := s.load(ctx, s.next)
+	rec, data, err := s.load(ctx, s.next)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if codeOf(err) != 0 && !isDamage(err) {
+			return err // the disk or a lock, not the record
+		}
 		s.damaged(err.Error())
 		return nil
 	}
-	s.take(rec, int64(len(rec.Body))+64)
-	return nil
+	return s.take(rec, data)
 }
 
 func (s *scan) step(bytes int64) {
@@ -182,15 +184,18 @@ func (s *scan) step(bytes int64) {
 	s.bytes += bytes
 }
 
-func (s *scan) take(rec Record, bytes int64) {
-	s.step(bytes)
+func (s *scan) take(rec Record, data []byte) error {
+	s.step(int64(len(data)))
 	switch {
+	case s.sink != nil:
+		return s.sink(rec, endpointOf(data), data)
 	case s.q.Endpoint != nil && !s.q.Endpoint(rec.Endpoint):
 	case rec.Quarantine != "" && !s.q.Quarantined:
 		s.page.Held++
 	default:
 		s.page.Records = append(s.page.Records, rec)
 	}
+	return nil
 }
 
 func (s *scan) damaged(reason string) {
@@ -204,18 +209,18 @@ func (s *scan) damaged(reason string) {
 }
 
 // load reads one record by its sequence. The error says what is wrong with it.
-func (s *scan) load(ctx context.Context, seq int64) (rec Record, err error) {
+func (s *scan) load(ctx context.Context, seq int64) (rec Record, data []byte, err error) {
 	found := false
 	err = s.c.query(ctx, "SELECT data FROM record WHERE seq = ?", func(row []driver.Value) error {
 		found = true
-		data, _ := row[0].([]byte)
+		data, _ = row[0].([]byte)
 		rec, err = s.decode(seq, data)
 		return err
 	}, seq)
 	if err == nil && !found {
 		err = errors.New(reasonMissing)
 	}
-	return rec, err
+	return rec, data, err
 }
 
 func (s *scan) decode(seq int64, data []byte) (Record, error) {

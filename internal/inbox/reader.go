@@ -185,7 +185,7 @@ func (r *Reader) Get(ctx context.Context, seq int64) (rec Record, err error) {
 			return err
 		}
 		s := scan{c: c, known: known}
-		rec, err = s.load(ctx, seq)
+		rec, _, err = s.load(ctx, seq)
 		if err != nil {
 			return damagef("record %d: %w", seq, err)
 		}

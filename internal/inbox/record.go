@@ -157,8 +157,11 @@ func unseal(seq int64, b []byte) (r Record, endpoint uint32, err error) {
 	}
 	r.header = slices.Clip(start[:len(start)-len(rest.b)])
 	r.Body = rest.b
-	return r, binary.LittleEndian.Uint32(b[offEndpoint:]), nil
+	return r, endpointOf(b), nil
 }
+
+// endpointOf returns the endpoint's id of a frame that is whole.
+func endpointOf(b []byte) uint32 { return binary.LittleEndian.Uint32(b[offEndpoint:]) }
 
 // cut takes pieces off the front of b; short is set when there was not enough.
 type cut struct {

@@ -269,9 +269,11 @@ func checked(id int64, v driver.Value) (text []byte, ok bool) {
 	return b[4:], true
 }
 
-// finish marks the database as closed in order.
+// finish marks the database as closed in order, unless a check is due.
 func (w *writer) finish() error {
-	return errors.Join(
-		w.tx("close", func(m *meta) error { m.clean = 1; return nil }),
-		w.c.exec("PRAGMA wal_checkpoint(TRUNCATE)"))
+	var err error
+	if w.i.whole.Load() {
+		err = w.tx("close", func(m *meta) error { m.clean = 1; return nil })
+	}
+	return errors.Join(err, w.c.exec("PRAGMA wal_checkpoint(TRUNCATE)"))
 }
