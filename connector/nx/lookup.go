@@ -1,7 +1,6 @@
 package nx
 
 import (
-	"encoding/json"
 	"maps"
 
 	"github.com/sluicehq/sluice/connector"
@@ -32,18 +31,12 @@ func (l *lookup) ParseResponse(resp *connector.Response) error {
 	if err := l.probe.ParseResponse(resp); err != nil {
 		return err
 	}
-	var answer struct {
-		Data []struct {
-			Name    string `json:"name"`
-			Display string `json:"display_name"`
-			English string `json:"display_en_name"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(resp.Body, &answer); err != nil {
-		return connector.Configf("Leave lookup_custom_fields out and list the fields in custom_fields", "the CRM's list of custom fields cannot be read")
+	list, err := readFields(resp.Body)
+	if err != nil {
+		return err
 	}
 	found := map[string]string{}
-	for _, f := range answer.Data {
+	for _, f := range list {
 		if !customName.MatchString(f.Name) {
 			continue // the vendor's own
 		}

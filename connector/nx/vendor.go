@@ -48,6 +48,7 @@ var NXCloud = connector.Vendor{
 	Errors:    vendorErrors,
 	MatchKeys: matchKeys,
 	Required:  []string{"full_name"},
+	Source:    &cloudSource,
 }
 
 var modes = []connector.Mode{
