@@ -131,7 +131,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	req := &connector.Request{}
-	if err := p.AppendRequest(req); err != nil || !strings.HasSuffix(req.URL, testUser+"/customer/create?sub_user_id="+testTask) || req.Method != "GET" {
+	if err := p.AppendRequest(req); err != nil || !strings.HasSuffix(req.URL, "/task/"+testTask+"/number?page=1&per_page=1&sub_user_id="+testTask) || req.Method != "GET" {
 		t.Errorf("%s %s, %v", req.Method, req.URL, err)
 	}
 	if err := p.(connector.Signer).Sign(req, time.Time{}); err != nil || req.Header.Get("Authorization") != "Bearer "+testToken {

@@ -11,30 +11,36 @@ import (
 	"github.com/sluicehq/sluice/connector/restapi"
 )
 
-// probe asks for the components of the account, which changes nothing.
+// probe is a call that changes nothing.
 type probe struct {
 	signer
 	url string
 }
 
+// newCheck asks for the first number of the task: token, account and task must all be right for an answer.
 func newCheck(cfg connector.Config) (connector.Probe, error) {
 	c, err := configOf(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return componentsProbe(c), nil
+	return &probe{signer{c.Token}, c.address(c.taskURL()+"/number", url.Values{"page": {"1"}, "per_page": {"1"}})}, nil
 }
 
+// componentsProbe asks for the components of the account.
 func componentsProbe(c *Config) *probe {
-	address := c.userURL() + "/customer/create"
+	return &probe{signer{c.Token}, c.address(c.userURL()+"/customer/create", url.Values{})}
+}
+
+// address is a URL with its query and the sub-account to act for.
+func (c *Config) address(base string, query url.Values) string {
 	if c.SubUserID != "" {
-		address = withQuery(address, url.Values{"sub_user_id": {c.SubUserID}})
+		query.Set("sub_user_id", c.SubUserID)
 	}
-	return &probe{signer{c.Token}, address}
+	return withQuery(base, query)
 }
 
 func (p *probe) AppendRequest(req *connector.Request) error {
-	req.Method, req.URL, req.Endpoint = http.MethodGet, p.url, "customer/create"
+	req.Method, req.URL, req.Endpoint = http.MethodGet, p.url, "check"
 	if req.Header == nil {
 		req.Header = make(http.Header, 4)
 	}
