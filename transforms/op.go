@@ -26,8 +26,8 @@ type Example struct {
 // Ops lists the language in the order in which shortcut keys take effect.
 func Ops() []Op {
 	return []Op{
-		opFrom, opValue, opTemplate, opName, opJSON, opTrim, opCase, opSplit, opEach, opMap, opDate, opPhone, opKeys,
-		opUnique, opJoin, opDefault, opTruncate, opMaxLength, opType,
+		opFrom, opValue, opTemplate, opName, opJSON, opTrim, opCase, opReplace, opExtract, opSplit, opEach, opMap, opDate, opPhone,
+		opKeys, opUnique, opSort, opJoin, opHash, opDefault, opTruncate, opMaxLength, opType,
 	}
 }
 

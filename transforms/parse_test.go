@@ -56,6 +56,34 @@ streams:
 		"m.yaml:14: streams.contacts.fields.empty: says nothing: write the source field, such as `empty: name`, or remove the line",
 		`m.yaml:15: streams.contacts.fields.email: "email" is given twice`,
 	}},
+	{"patterns", `
+streams:
+  a:
+    fields:
+      b: {from: x, replace: {pattern: "(", with: ""}}
+      c: {from: x, replace: {pattern: "(a)", with: "$1b $2 $$"}}
+      d: {from: x, replace: {text: "", with: "y"}}
+      e: {from: x, replace: [{text: "y"}, {with: "y"}]}
+      f: {from: x, replace: []}
+      g: {from: x, extract: {pattern: "(a)", group: 2}}
+      h: {from: x, extract: {group: 1}}
+      i: {from: x, sort: up}
+      j: {from: x, hash: {algorithm: crc32}}
+      k: {from: x, hash: {salt: s}}
+`, []string{
+		"m.yaml:5: streams.a.fields.b.replace.pattern: not a regular expression: missing closing ): `(`",
+		`m.yaml:6: streams.a.fields.c.replace.with: the pattern has no group "1b"; write ${1} where a letter follows, and $$ for a dollar sign`,
+		`m.yaml:6: streams.a.fields.c.replace.with: the pattern has no group "2"; write ${1} where a letter follows, and $$ for a dollar sign`,
+		`m.yaml:7: streams.a.fields.d.replace.text: the text to replace is empty`,
+		`m.yaml:8: streams.a.fields.e.replace[0]: needs with: what stands in its place; "" takes matches away`,
+		`m.yaml:8: streams.a.fields.e.replace[1]: takes either pattern or text`,
+		`m.yaml:9: streams.a.fields.f.replace: the list is empty`,
+		`m.yaml:10: streams.a.fields.g.extract.group: the pattern has no group "2"`,
+		`m.yaml:11: streams.a.fields.h.extract: needs pattern`,
+		`m.yaml:12: streams.a.fields.i.sort: takes asc or desc, not "up"`,
+		`m.yaml:13: streams.a.fields.j.hash.algorithm: takes sha256, sha512, sha1 or md5, not "crc32"`,
+		`m.yaml:14: streams.a.fields.k.hash: needs algorithm`,
+	}},
 	{"steps", `
 streams:
   s:
