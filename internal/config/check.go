@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -38,16 +39,21 @@ func (d *decoder) object(n *yaml.Node, path string, fields []connector.Field) *v
 		return v
 	}
 	given := d.pairs(n, path)
+	meant := map[string]bool{} // names that a mistyped key stands for: they are not missing beside
 	for _, p := range given {
 		if path == "" && d.HostKeys && strings.HasPrefix(p.name, "_") {
 			continue
 		}
 		if find(fields, p.name) == nil {
+			meant[Nearest(p.name, names(fields))] = true
 			d.fault(p.key.Line, join(path, p.name), "unknown key%s", suggest(p.name, names(fields)))
 		}
 	}
 	for i := range fields {
 		f := &fields[i]
+		if meant[f.Name] && !slices.ContainsFunc(given, func(p pair) bool { return p.name == f.Name }) {
+			continue
+		}
 		if m := d.member(n, given, path, f); m != nil {
 			v.members = append(v.members, named{f.Name, m})
 		}

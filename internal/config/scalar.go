@@ -197,7 +197,7 @@ func (d *decoder) reference(ref string) (text, fault string) {
 	if name, ok := strings.CutPrefix(ref, "env:"); ok {
 		v, set := d.LookupEnv(name)
 		if !set {
-			return "", fmt.Sprintf("the environment variable %s is not set", name)
+			return "", fmt.Sprintf("the environment variable %s is not set; set it, or write ${file:/path} to read the value from a file", name)
 		}
 		return v, ""
 	}
@@ -209,7 +209,7 @@ func (d *decoder) reference(ref string) (text, fault string) {
 		data, _, err := readFile(file)
 		switch {
 		case os.IsNotExist(err):
-			return "", fmt.Sprintf("the file %s does not exist", file)
+			return "", fmt.Sprintf("the file %s does not exist; check the path, a relative one starts at this file's folder", file)
 		case err != nil:
 			return "", fmt.Sprintf("the file %s: %v", file, reason(err))
 		}
