@@ -1,6 +1,9 @@
 package nx
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/connector/restapi"
 )
@@ -31,9 +34,20 @@ const (
 	triesClock  = 2
 )
 
+// reserved explains the codes of the authentication range that the vendor keeps without a word about them.
+func reserved() (all []connector.ErrorInfo) {
+	for code := codePermission + 1; code <= codeAuthLast; code++ {
+		all = append(all, connector.ErrorInfo{
+			Code: strconv.Itoa(code), Meaning: "authentication refused", Cause: "the vendor keeps 1000 to 1009 for authentication and explains only some",
+			Fix: "check access_key and access_secret in the vendor's console", Class: connector.ClassConfig, Assumed: true,
+		})
+	}
+	return all
+}
+
 // vendorErrors explains every code that the vendor is known to answer. "Assumed" marks what its pages on customers do
 // not say: the tenant and application codes are those of its WhatsApp interface.
-var vendorErrors = append([]connector.ErrorInfo{
+var vendorErrors = slices.Concat([]connector.ErrorInfo{
 	{Code: "0", Meaning: "success", Cause: "the vendor took all rows of the request", Fix: "nothing to do", Class: connector.ClassOK},
 	{Code: "-1", Meaning: "request failed", Cause: "a fault on the vendor's side that it does not explain",
 		Fix: "run again later; if it stays, give the trace id to the vendor's support", Class: connector.ClassRetry, Assumed: true},
@@ -59,4 +73,4 @@ var vendorErrors = append([]connector.ErrorInfo{
 		Fix: "copy app_key from the vendor's console, and check that tenant_id is its tenant", Class: connector.ClassConfig, Assumed: true},
 	{Code: codePartial, Meaning: "success, but some rows failed", Cause: "the vendor answered 0 and named failures in its data",
 		Fix: "read the vendor's message, mend the row and send it with `sluice rejects retry`", Class: connector.ClassRows, Assumed: true},
-}, restapi.StatusErrors("access_key", "shorten long values in the mapping with `truncate:`")...)
+}, reserved(), restapi.StatusErrors("access_key", "shorten long values in the mapping with `truncate:`"))

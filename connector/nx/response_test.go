@@ -32,7 +32,7 @@ func TestParseResponse(t *testing.T) {
 	const date = "Mon, 20 Jun 2022 07:41:25 GMT"
 	vendorTime := time.Date(2022, 6, 20, 7, 41, 25, 0, time.UTC)
 	config := connector.KindConfig
-	for _, tc := range []struct {
+	table := []struct {
 		name string
 		resp *connector.Response
 		want connector.Outcome
@@ -56,6 +56,17 @@ func TestParseResponse(t *testing.T) {
 		{"1004", answer(200, envelopeOf("1004", "x"), "Date", date), connector.Outcome{Verdict: retry, Tries: 2, Clock: vendorTime, Code: "1004", Message: "x", RequestID: trace}},
 		{"1004 without a date", answer(200, envelopeOf("1004", "x")), connector.Outcome{Verdict: retry, Tries: 2, Code: "1004", Message: "x", RequestID: trace}},
 		{"1005", answer(403, envelopeOf("1005", "x")), connector.Outcome{Verdict: retry, Stop: config, Code: "1005", Message: "x", RequestID: trace}},
+		{"1006", answer(200, envelopeOf("1006", "x")), connector.Outcome{Verdict: retry, Stop: config, Code: "1006", Message: "x", RequestID: trace}},
+		{"1007", answer(200, envelopeOf(`"1007"`, "x")), connector.Outcome{Verdict: retry, Stop: config, Code: "1007", Message: "x", RequestID: trace}},
+		{"1008", answer(401, envelopeOf("1008", "x")), connector.Outcome{Verdict: retry, Stop: config, Code: "1008", Message: "x", RequestID: trace}},
+		{"1010 is no authentication", answer(200, envelopeOf("1010", "x")), connector.Outcome{Verdict: suspect, Code: "1010", Message: "x", RequestID: trace}},
+		{"999 is no authentication", answer(200, envelopeOf("999", "x")), connector.Outcome{Verdict: suspect, Code: "999", Message: "x", RequestID: trace}},
+		{"1002 on a bad status", answer(400, envelopeOf("1002", "x")), connector.Outcome{Verdict: suspect, Code: "1002", Message: "x", RequestID: trace}},
+		{"1003 on a bad status", answer(401, envelopeOf("1003", "x")), connector.Outcome{Verdict: retry, Stop: config, Code: "1003", Message: "x", RequestID: trace}},
+		{"success, message null, no trace", answer(200, `{"code":0,"message":null,"data":null}`), connector.Outcome{Verdict: delivered, Code: "0"}},
+		{"success, data an empty object", answer(200, `{"code":0,"message":"","data":{},"traceId":"t"}`), connector.Outcome{Verdict: delivered, Code: "0", RequestID: "t"}},
+		{"success, data a text", answer(200, `{"code":0,"data":"ok"}`), connector.Outcome{Verdict: delivered, Code: "0", Message: `data: "ok"`}},
+		{"success with failures in capitals", answer(200, `{"code":0,"data":{"FailCount":1}}`), connector.Outcome{Verdict: suspect, Code: codePartial, Message: `data: {"FailCount":1}`}},
 		{"1009", answer(200, envelopeOf("1009", "x")), connector.Outcome{Verdict: retry, Stop: config, Code: "1009", Message: "x", RequestID: trace}},
 		{"21058", answer(200, envelopeOf("21058", "x")), connector.Outcome{Verdict: retry, Stop: config, Code: "21058", Message: "x", RequestID: trace}},
 		{"21059", answer(200, envelopeOf("21059", "x")), connector.Outcome{Verdict: retry, Stop: config, Code: "21059", Message: "x", RequestID: trace}},
@@ -80,7 +91,17 @@ func TestParseResponse(t *testing.T) {
 		{"redirect", answer(302, ""), connector.Outcome{Verdict: retry, Stop: config, Code: restapi.CodePath, Message: "HTTP 302 with an empty body"}},
 		{"413", answer(413, ""), connector.Outcome{Verdict: suspect, Code: restapi.CodeTooLarge, Message: "HTTP 413 with an empty body"}},
 		{"400", answer(400, "bad"), connector.Outcome{Verdict: suspect, Code: restapi.CodeRefused, Message: "HTTP 400, bad"}},
-	} {
+	}
+	met := map[string]bool{}
+	for _, tc := range table {
+		met[tc.want.Code] = true
+	}
+	for _, e := range vendorErrors {
+		if !met[e.Code] {
+			t.Errorf("code %s is in the table of errors and not in this test", e.Code)
+		}
+	}
+	for _, tc := range table {
 		t.Run(tc.name, func(t *testing.T) {
 			codec := mustCodec(t, goodLink(), "", vendorSchema())
 			got, err := codec.ParseResponse(tc.resp, nil)
