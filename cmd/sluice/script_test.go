@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"sandbox": startSandbox, "pipeline": writePipeline, "stored": stored, "faults": setFaults, "closedport": closedPort, "tlsserver": tlsServer,
+			"sandbox": startSandbox, "sandboxdown": stopSandbox, "pipeline": writePipeline, "stored": stored, "faults": setFaults, "closedport": closedPort, "tlsserver": tlsServer,
 			"bigline": bigLine, "code": code, "waitfor": waitFor, "waittext": waitText, "waitstored": waitStored,
 		},
 	})
@@ -62,7 +63,10 @@ func TestScripts(t *testing.T) {
 type worldKey struct{}
 
 // scriptWorld is what one script has running.
-type scriptWorld struct{ server *sandbox.Server }
+type scriptWorld struct {
+	server *sandbox.Server
+	stop   func() error
+}
 
 func worldOf(ts *testscript.TestScript) *scriptWorld { return ts.Value(worldKey{}).(*scriptWorld) }
 
@@ -87,10 +91,13 @@ func startSandbox(ts *testscript.TestScript, _ bool, args []string) {
 	s := sandbox.New(sandbox.Options{Seed: 1, Faults: faults}, sandboxes.Services()...)
 	r, err := s.Start("127.0.0.1:0")
 	ts.Check(err)
-	worldOf(ts).server = s
+	worldOf(ts).server, worldOf(ts).stop = s, sync.OnceValue(r.Stop)
 	ts.Setenv("URL", r.URL)
-	ts.Defer(func() { _ = r.Stop() })
+	ts.Defer(func() { _ = worldOf(ts).stop() })
 }
+
+// stopSandbox takes the sandbox off the network; what it holds can still be looked at.
+func stopSandbox(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(worldOf(ts).stop()) }
 
 // setFaults changes the sandbox's faults.
 func setFaults(ts *testscript.TestScript, _ bool, args []string) {
