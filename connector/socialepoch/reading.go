@@ -3,6 +3,7 @@ package socialepoch
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,7 +92,7 @@ func (b *batch) byCode(r *reply, resp *connector.Response) connector.Outcome {
 		return o
 	case r.code == codeFailed || resp.Status == http.StatusTooManyRequests || resp.Status >= 500:
 		o.Verdict, o.RetryAfter = connector.VerdictRetry, restapi.RetryAfter(resp.Header)
-		o.Throttled = resp.Status == http.StatusTooManyRequests
+		o.Throttled = resp.Status == http.StatusTooManyRequests || r.code == codeFailed && aboutPace(r.message)
 		return o
 	case len(r.data.failed) > 0: // it names rows all the same
 		return b.byReport(r)
@@ -110,15 +111,20 @@ func (b *batch) byCode(r *reply, resp *connector.Response) connector.Outcome {
 	return o
 }
 
+// aboutPace reports whether the vendor wants fewer calls. It limits them, and shows nowhere how it says so.
+func aboutPace(message string) bool {
+	return mentions(message, "limit", "too many", "too frequent", "too fast", "频繁", "限流", "超过限制")
+}
+
 // aboutTime reports whether the vendor blames the timestamp of the token.
 func aboutTime(message string) bool {
+	return mentions(message, "timestamp", "expire", "time out", "时间", "过期")
+}
+
+// mentions reports whether the message holds one of the words, without regard to case.
+func mentions(message string, words ...string) bool {
 	message = strings.ToLower(message)
-	for _, word := range []string{"timestamp", "expire", "time out", "时间", "过期"} {
-		if strings.Contains(message, word) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(message, word) })
 }
 
 // byReport reads what the answer says of single contacts. Counts and lists need not agree; a row counts as delivered only

@@ -176,6 +176,8 @@ func TestStatusAndAuthentication(t *testing.T) {
 		{200, `{"code":"-1","msg":"Admin Cannot import data"}`, "", "retry -1 stop config"},
 		{401, `{"code":-1,"message":"token error: timestamp expired"}`, "", "retry -1 tries 2"},
 		{503, `{"code":500,"message":"busy"}`, "7", "retry 500 after 7s"},
+		{200, `{"code":500,"message":"Request limit exceeded"}`, "", "retry 500 throttled"},
+		{200, `{"code":"500","msg":"请求过于频繁"}`, "3", "retry 500 throttled after 3s"},
 		{429, `{"code":77,"message":"busy"}`, "7", "retry 77 throttled after 7s"},
 		{403, `{"code":77,"message":"no"}`, "", "retry 77 stop config"},
 		{500, success(reportOf("2", "0")), "", "retry http_5xx"},

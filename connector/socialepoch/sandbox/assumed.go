@@ -20,6 +20,7 @@ var Assumptions = []Assumption{
 	{"Unknown names", "A name that is neither a field nor an extension field of the company is ignored and counted."},
 	{"Repeats in one request", "Rows are applied one after another, as if sent alone."},
 	{"Lock", "Off unless asked for: for a minute after a number was taken, any further contact of that number is answered 56."},
+	{"Rate", "Off unless asked for: calls of an import beyond so many within a time are answered 500 with a message that speaks of the limit; the vendor shows no such answer. The fault `rate` answers HTTP 429 instead."},
 	{"country", "Not in the tables, but in the codes: where it is given it must be one of the sandbox's countries (51)."},
 	{"Lengths", "Texts of extension fields have at most 500 characters (21); nothing else is limited."},
 	{"Dates", "birthday is yyyy/MM/dd; extension fields of the type date take yyyy-MM-dd too (24)."},

@@ -15,6 +15,7 @@ import (
 const (
 	codeParameter = -1
 	codeOK        = 200
+	codeFailed    = 500
 )
 
 // serve answers one import.

@@ -18,7 +18,9 @@ type Options struct {
 	// Stages, Sources, Languages and Countries are the names that are set up; nil: the defaults.
 	Stages, Sources, Languages, Countries []string
 	// Lock refuses a number for a minute after it was taken (56).
-	Lock   bool
+	Lock bool
+	// Rate limits the calls of each import interface.
+	Rate   Rate
 	Quirks Quirks
 	// Query and Webhooks are the way back.
 	Query    Query
@@ -78,7 +80,8 @@ type Service struct {
 
 	mu      sync.Mutex // guards what follows
 	records map[recordKey]*record
-	locks   map[lockKey]time.Time // when the number was last taken
+	locks   map[lockKey]time.Time  // when the number was last taken
+	calls   map[string][]time.Time // by interface and company, within the last Rate.Per
 	commits int64
 	totals  Totals
 	back
@@ -142,7 +145,7 @@ func (s *Service) Register(mux *sandbox.Mux) {
 		"batchImportAppendV2":     {store: storePool},
 		"batchImportWhatsContact": {store: storePool, cancels: true, replaces: true},
 	} {
-		mux.Handle("POST /wscrm-bus-api/customer/api/"+path, path, func(c *sandbox.Call) sandbox.Reply { return s.serve(c, to) })
+		mux.Handle("POST /wscrm-bus-api/customer/api/"+path, path, s.limited(path, func(c *sandbox.Call) sandbox.Reply { return s.serve(c, to) }))
 	}
 }
 
@@ -151,6 +154,7 @@ func (s *Service) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.records, s.locks, s.commits, s.totals = map[recordKey]*record{}, map[lockKey]time.Time{}, 0, Totals{}
+	s.calls = map[string][]time.Time{}
 	s.resetBack()
 }
 
