@@ -55,7 +55,7 @@ const (
 var sourceFields = []connector.Field{
 	{Name: "tenant_id", Type: connector.TypeInteger, Title: "Company id", Required: true, Min: connector.Bound(1), Examples: []any{82},
 		Doc: "Number of the company that owns the contacts. Webhooks of another company are refused."},
-	{Name: "webhook_secrets", Type: connector.TypeArray, Title: "Webhook secrets", Secret: true, Items: &connector.Field{Type: connector.TypeString, Secret: true},
+	{Name: "webhook_secrets", Type: connector.TypeArray, Title: "Webhook secrets", Items: &connector.Field{Type: connector.TypeString, Secret: true},
 		Doc: "Secrets that the vendor signs webhooks with. Each of them is tried: to rotate, add the new one first and take the old one away when the vendor uses the new one."},
 	{Name: "signature_window", Type: connector.TypeInteger, Title: "Signature window", Default: defaultWindow, Min: connector.Bound(leastWindow), Max: connector.Bound(mostWindow), Advanced: true,
 		Doc: "Seconds by which the time in a webhook may differ from this machine's clock, either way. The signature does not cover the body, so keep it short."},
