@@ -91,8 +91,8 @@ func TestPagesThatEnd(t *testing.T) {
 		}
 	}
 	// What lies before the bound was read, so the bound does not go back.
-	from = connector.Position(`{"of":"144/sandbox=app","since":"2024-05-08 11:50:00","after":1,"began":"2024-05-08 12:00:00"}`)
-	if _, page, err := parse(t, p, from, envelope(`[]`)); err != nil || string(page.Next) != `{"of":"144/sandbox=app","since":"2024-05-08 11:50:00"}` {
+	from = connector.Position(`{"of":"144/sandbox=app","since":"2024-05-08 11:50:00","after":1,"began":"2024-05-08 12:00:00","zone":"Asia/Shanghai"}`)
+	if _, page, err := parse(t, p, from, envelope(`[]`)); err != nil || string(page.Next) != `{"of":"144/sandbox=app","since":"2024-05-08 11:50:00","zone":"Asia/Shanghai"}` {
 		t.Errorf("%s %v", page.Next, err)
 	}
 }

@@ -102,18 +102,24 @@ func (w *readWorld) ask(from connector.Position, out connector.Rows) connector.P
 func (w *readWorld) walk(from connector.Position, before func()) (rows []connectortest.Row, pages []connector.Position) {
 	w.t.Helper()
 	sink := connectortest.NewSink(w.t, source)
+	pages = w.walkInto(from, sink, before)
+	sink.Close()
+	return sink.Rows["contacts"], pages
+}
+
+func (w *readWorld) walkInto(from connector.Position, out connector.Rows, before func()) (pages []connector.Position) {
+	w.t.Helper()
 	for range 10_000 {
 		before()
-		page := w.ask(from, sink)
+		page := w.ask(from, out)
 		pages = append(pages, page.Next)
 		from = page.Next
 		if !page.More {
-			sink.Close()
-			return sink.Rows["contacts"], pages
+			return pages
 		}
 	}
 	w.t.Fatal("the walk does not end")
-	return nil, nil
+	return nil
 }
 
 func nothing() {}
