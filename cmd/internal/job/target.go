@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -146,6 +147,8 @@ type Run struct {
 	// DryRun, if set, takes each finished request instead of the network.
 	DryRun  func(*connector.Request) error // signed as it would be, its secrets masked
 	Observe func(pipeline.Report)
+
+	window int64 // bytes between reader and CRM; 0: window
 }
 
 // window bounds the rows between reader and CRM, in bytes of input: enough to fill some hundred requests of a hundred
@@ -186,7 +189,7 @@ func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats
 		Plans:          plans,
 		Rejects:        r.Rejects,
 		Checkpoint:     r.Checkpoint,
-		Window:         window,
+		Window:         cmp.Or(r.window, window),
 		Limit:          r.Limit,
 		MaxRejects:     r.Limits.Max,
 		MaxRejectRatio: ratio,
