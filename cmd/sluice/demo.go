@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -130,14 +132,17 @@ func (a *app) demoSync(ctx context.Context, path string) (*result, error) {
 }
 
 func (a *app) demoNext(dir string) error {
-	contacts := filepath.Join(dir, "contacts.jsonl")
-	_, err := fmt.Fprintf(a.out, `Where to look next
-  %-62s the mapping, and the pipeline files beside it
-  %-62s every refused row, by reason
-  %-62s how one record becomes a request
-  %-62s the sandbox; in another terminal: sluice run %s/nxlink.yaml
-`,
-		dir+"/contacts.yaml", "sluice rejects ls "+dir+"/rejects-nxlink",
-		"head -1 "+contacts+" | sluice explain -c "+dir+"/nxlink.yaml", "sluice sandbox", dir)
+	me, contacts := programName(), filepath.Join(dir, "contacts.jsonl")
+	var b strings.Builder
+	b.WriteString("Where to look next\n")
+	for _, next := range [][2]string{
+		{dir + "/contacts.yaml", "the mapping, and the pipeline files beside it"},
+		{me + " rejects ls " + dir + "/rejects-nxlink", "every refused row, by reason"},
+		{"head -1 " + contacts + " | " + me + " explain -c " + dir + "/nxlink.yaml", "how one record becomes a request"},
+		{me + " sandbox", "the sandbox; in another terminal: " + me + " run " + dir + "/nxlink.yaml"},
+	} {
+		fmt.Fprintf(&b, "  %s\n      %s\n", next[0], next[1])
+	}
+	_, err := io.WriteString(a.out, b.String())
 	return err
 }

@@ -60,7 +60,7 @@ func (r *result) summary(w io.Writer) {
 		fmt.Fprintf(w, "  %5d  %-16s %s%s\n", rep.Codes[code], code, meaning, printable(keys))
 	}
 	if rep.Rejected > 0 && r.Rejects != "" {
-		fmt.Fprintf(w, "  rejected rows with their reasons: sluice rejects ls %s\n", r.Rejects)
+		fmt.Fprintf(w, "  rejected rows with their reasons: %s rejects ls %s\n", programName(), r.Rejects)
 	}
 }
 

@@ -177,6 +177,9 @@ func (a *app) finish(res *result, f runFlags) error {
 	}
 	if res.begun() {
 		res.summary(out)
+		if f.dryRun {
+			fmt.Fprintln(out, "  a dry run: nothing was sent, and nothing is remembered")
+		}
 	}
 	err := res.Err
 	if f.report != "" {
