@@ -58,7 +58,7 @@ type Limits struct {
 	Bytes      int           // body bytes per request; 0: no limit known
 	PollRows   int           // rows per poll; 0: as Rows
 	Timeout    time.Duration // per call; 0: 30 s
-	SplitAfter time.Duration // wait before the halves of a bisected request are sent
+	SplitAfter time.Duration // wait before the halves of a bisected request are sent, if the vendor locks what it has just taken
 	Idempotent bool          // a repeated call leaves the same state
 	Splittable bool          // rows of one request may be sent in several; if not, one Batch is one request, never cut or joined
 	Duplicates Duplicates

@@ -79,7 +79,12 @@
 //
 // DuplicatesSeparate keeps rows of one person in separate requests. DuplicatesReject refuses a later row that shares an
 // identifier with one still open. DuplicatesLastWins behaves as Separate: to drop the earlier row is safe only if the
-// later one lands, and that is not known before it has.
+// later one lands, and that is not known before it has. Only in a request that must not be cut it is dropped.
+//
+// # Requests that must not be cut
+//
+// Where Limits.Splittable is false, a batch is one request: never joined, never in parts, never bisected, and sent again
+// only as a whole. See whole.go.
 //
 // # Bounds
 //

@@ -187,11 +187,13 @@ func (w *Writer) concludeWhole(s *sorting) {
 	switch {
 	case s.spent != nil:
 		w.fail(s.spent)
-	case len(s.again) == n && !s.reading.Clock.IsZero():
-		w.resign(s)
 	case len(s.again) > 0:
 		s.again = append(s.again, s.taken...)
 		sortRows(s.again)
+		if !s.reading.Clock.IsZero() {
+			w.resign(s)
+			break
+		}
 		l.units = append(l.units, &unit{rows: s.again, at: s.againAt})
 	default:
 		for _, x := range s.taken {
