@@ -66,28 +66,26 @@ type decoder struct {
 	row   []byte
 	text  []byte // an unescaped value
 	list  []byte // a list as JSON
+	last  []byte // the time read last, as written
+	when  []byte // what it is
 	item  item
 	known bool // the item could be read
 }
 
 // Decode reads each item for itself; which kind it is says its shape, not the address that it was sent to.
 func (h *hook) Decode(in *connector.Received, out connector.Rows) error {
-	f, err := readFrame(in.Body)
-	if err != nil {
-		return fmt.Errorf("socialepoch: %s: %w", h.webhook, err)
-	}
-	found, err := spans(f.list, maxItems)
+	f, err := readFrame(in.Body, true)
 	if err != nil {
 		return fmt.Errorf("socialepoch: %s: %w", h.webhook, err)
 	}
 	d := decoder{hook: h, in: in, out: out, row: make([]byte, 0, 1024), head: make([]byte, 0, 128)}
 	d.head = in.At.UTC().AppendFormat(append(d.head, `,"received_at":"`...), timestamp)
 	d.head = rows.AppendString(append(d.head, `","vendor":"socialepoch","tenant_id":`...), in.Tenant)
-	for i, s := range found {
+	for i, s := range f.items {
 		if in.Seen != nil && in.Seen(i) {
 			continue
 		}
-		if err := d.event(i, f.list[s.from:s.to]); err != nil {
+		if err := d.event(i, in.Body[s.from:s.to]); err != nil {
 			return fmt.Errorf("socialepoch: %s: item %d: %w", h.webhook, i, err)
 		}
 	}

@@ -342,3 +342,11 @@ func TestDecodePassesErrorsOn(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestTimesAreWrittenAsTheirLayout(t *testing.T) {
+	for _, at := range []time.Time{arrival, time.Unix(0, 0), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), time.Date(1, 2, 3, 4, 5, 6, 78e6, time.FixedZone("", -5*3600)), time.UnixMilli(9_999_999_999_999)} {
+		if got, want := string(appendUTC(nil, at)), at.UTC().Format(timestamp); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

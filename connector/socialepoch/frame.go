@@ -13,7 +13,8 @@ const maxItems = 1<<16 - 1
 // frame is the outer object of a webhook's body: where its members stand, as written. The items in it were not looked at.
 type frame struct {
 	token, tenant, stamp []byte // nil: absent, or there twice
-	list                 []byte // data: a list, or one object
+	items                []span // of data: a list, or one object
+	hasList              bool
 }
 
 var (
@@ -22,16 +23,16 @@ var (
 	errItems   = errors.New("the list named data is broken")
 )
 
-// readFrame finds the members. Of a body that is cut or has no list it finds what it can beside the error.
-func readFrame(body []byte) (f frame, err error) {
+// readFrame finds the members, and the items if they are asked for. Of a body that is cut or has no list it finds what it
+// can beside the error.
+func readFrame(body []byte, wantItems bool) (f frame, err error) {
 	i := rows.SkipSpace(body, 0)
 	if i < len(body) && body[i] == '[' { // the list alone, where everything else is in headers
-		end := rows.Span(body, i)
-		if end < 0 || rows.SkipSpace(body, end) != len(body) {
-			return f, errNoFrame
+		end, err := f.readList(body, i, wantItems)
+		if err == nil && rows.SkipSpace(body, end) != len(body) {
+			err = errNoFrame
 		}
-		f.list = body[i:end]
-		return f, nil
+		return f, err
 	}
 	if i >= len(body) || body[i] != '{' {
 		return f, errNoFrame
@@ -39,46 +40,70 @@ func readFrame(body []byte) (f frame, err error) {
 	var seen [4]bool
 	i = rows.SkipSpace(body, i+1)
 	for more := i < len(body) && body[i] != '}'; more; {
-		key, value, next := member(body, i)
-		if next < 0 {
+		key, value := memberAt(body, i)
+		if value < 0 {
 			return f, errNoFrame
 		}
-		if err := f.set(key, value, &seen); err != nil {
-			return f, err
+		end := -1
+		if string(key) == "data" && (body[value] == '[' || body[value] == '{') {
+			if f.hasList {
+				return f, errTwice
+			}
+			end, err = f.readList(body, value, wantItems)
+			if err != nil {
+				return f, err
+			}
+		} else if end = rows.Span(body, value); end <= value {
+			return f, errNoFrame
+		} else {
+			f.set(key, body[value:end], &seen)
 		}
-		i = rows.SkipSpace(body, next)
+		i = rows.SkipSpace(body, end)
 		if more = i < len(body) && body[i] == ','; more {
 			i = rows.SkipSpace(body, i+1)
 		}
 	}
-	if i >= len(body) || body[i] != '}' || rows.SkipSpace(body, i+1) != len(body) || f.list == nil {
+	if i >= len(body) || body[i] != '}' || rows.SkipSpace(body, i+1) != len(body) || !f.hasList {
 		return f, errNoFrame
 	}
 	return f, nil
 }
 
-// member reads the member at i; next is -1 where there is none.
-func member(body []byte, i int) (key, value []byte, next int) {
+// readList finds the end of the list, or single item, at i.
+func (f *frame) readList(body []byte, i int, wantItems bool) (end int, err error) {
+	f.hasList = true
+	if wantItems && body[i] == '[' {
+		f.items, end, err = spans(body, i, maxItems)
+		return end, err
+	}
+	if end = rows.Span(body, i); end < 0 {
+		return end, errNoFrame
+	}
+	f.items = []span{{i, end}}
+	return end, nil
+}
+
+// memberAt reads the key at i and finds where its value starts; -1 where there is no member.
+func memberAt(body []byte, i int) (key []byte, value int) {
 	if i >= len(body) || body[i] != '"' {
-		return nil, nil, -1
+		return nil, -1
 	}
 	end := rows.Span(body, i)
 	if end < 0 {
-		return nil, nil, -1
+		return nil, -1
 	}
 	key = body[i+1 : end-1]
 	if i = rows.SkipSpace(body, end); i >= len(body) || body[i] != ':' {
-		return nil, nil, -1
+		return nil, -1
 	}
-	i = rows.SkipSpace(body, i+1)
-	if end = rows.Span(body, i); end <= i {
-		return nil, nil, -1
+	if i = rows.SkipSpace(body, i+1); i >= len(body) {
+		return nil, -1
 	}
-	return key, body[i:end], end
+	return key, i
 }
 
 // set takes one member. What authorises and is there twice authorises nothing: nobody could say which one was meant.
-func (f *frame) set(key, value []byte, seen *[4]bool) error {
+func (f *frame) set(key, value []byte, seen *[4]bool) {
 	var target *[]byte
 	kind := kindOfName(key)
 	switch kind {
@@ -89,51 +114,41 @@ func (f *frame) set(key, value []byte, seen *[4]bool) error {
 	case nameStamp:
 		target = &f.stamp
 	default:
-		if string(key) != "data" {
-			return nil
-		}
-		if seen[nameNone] {
-			f.list = nil
-			return errTwice
-		}
-		seen[nameNone] = true
-		if value[0] == '[' || value[0] == '{' {
-			f.list = value
-		}
-		return nil
+		return
 	}
 	if *target = value; seen[kind] {
 		*target = nil
 	}
 	seen[kind] = true
-	return nil
 }
 
-// span is an item's place in the list.
+// span is an item's place in the body.
 type span struct{ from, to int }
 
-// spans finds the items of a list. What stands behind the first most of them is one more.
-func spans(list []byte, most int) ([]span, error) {
-	if list[0] == '{' {
-		return []span{{0, len(list)}}, nil
-	}
-	found := make([]span, 0, min(64, len(list)/64+1))
-	end := len(list) - 1 // the bracket that closes it
-	for i := rows.SkipSpace(list, 1); i < end; {
+// spans finds the items of the list at i, and the end of the list. What stands behind the first most of them is one more.
+func spans(body []byte, i, most int) (found []span, end int, err error) {
+	found = make([]span, 0, min(64, (len(body)-i)/64+1))
+	start := i
+	for i = rows.SkipSpace(body, i+1); i < len(body) && body[i] != ']'; {
 		if len(found) == most {
-			return append(found, span{i, end}), nil
+			if end = rows.Span(body, start); end < 0 {
+				return nil, 0, errItems
+			}
+			return append(found, span{i, end - 1}), end, nil
 		}
-		to := rows.Span(list, i)
-		if to <= i || to > end {
-			return nil, errItems
+		to := rows.Span(body, i)
+		if to <= i {
+			return nil, 0, errItems
 		}
 		found = append(found, span{i, to})
-		if i = rows.SkipSpace(list, to); i < end {
-			if list[i] != ',' {
-				return nil, errItems
-			}
-			i = rows.SkipSpace(list, i+1)
+		if i = rows.SkipSpace(body, to); i < len(body) && body[i] == ',' {
+			i = rows.SkipSpace(body, i+1)
+		} else if i < len(body) && body[i] != ']' {
+			return nil, 0, errItems
 		}
 	}
-	return found, nil
+	if i >= len(body) {
+		return nil, 0, errItems
+	}
+	return found, i + 1, nil
 }

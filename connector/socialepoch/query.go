@@ -178,7 +178,10 @@ type friends struct {
 }
 
 func (f *friends) appendAll(list []byte) error {
-	found, err := spans(list, len(list))
+	found, end, err := spans(list, 0, len(list))
+	if err == nil && rows.SkipSpace(list, end) != len(list) {
+		err = errItems
+	}
 	if err != nil {
 		return fmt.Errorf("socialepoch: %s: %w", queryEndpoint, err)
 	}

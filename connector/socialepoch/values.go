@@ -140,16 +140,42 @@ func appendElements(w *rows.Walker, text []byte, add func([]byte)) bool {
 }
 
 // appendTime appends a member for a time of the vendor's: local, without zone, or milliseconds since 1970. Nothing where
-// it is none.
+// it is none. Neighbours often have the same time, so the last one is kept.
 func (d *decoder) appendTime(dst []byte, name string, value []byte) []byte {
 	if !present(value) {
 		return dst
 	}
-	t, ok := readTime(d.unquoted(value), d.hook.zone)
-	if !ok {
+	if len(d.last) == 0 || !bytes.Equal(d.last, value) {
+		t, ok := readTime(d.unquoted(value), d.hook.zone)
+		d.last, d.when = append(d.last[:0], value...), d.when[:0]
+		if ok {
+			d.when = appendUTC(d.when, t)
+		}
+	}
+	if len(d.when) == 0 {
 		return dst
 	}
-	return append(t.UTC().AppendFormat(append(append(dst, name...), '"'), timestamp), '"')
+	return append(append(append(append(dst, name...), '"'), d.when...), '"')
+}
+
+// appendUTC writes a time as its layout timestamp does, in a third of the time.
+func appendUTC(dst []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(dst, timestamp)
+	}
+	pair := func(n int, behind byte) { dst = append(dst, byte('0'+n/10), byte('0'+n%10), behind) }
+	dst = append(dst, byte('0'+year/1000), byte('0'+year/100%10))
+	pair(year%100, '-')
+	pair(int(month), '-')
+	pair(day, 'T')
+	pair(hour, ':')
+	pair(minute, ':')
+	pair(second, '.')
+	ms := t.Nanosecond() / 1e6
+	return append(dst, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
 // readTime reads 2022-09-29 20:34:58, also with slashes, with a T, or in milliseconds since 1970.

@@ -136,7 +136,7 @@ func inHeaders(header http.Header) (c credentials) {
 }
 
 func inBody(body []byte) (c credentials) {
-	f, _ := readFrame(body) // of a broken body too: it is stored if it can be believed
+	f, _ := readFrame(body, false) // of a broken body too: it is stored if it can be believed
 	text := func(value []byte) string {
 		var s string
 		switch {
@@ -218,18 +218,14 @@ func (h *hook) check(c credentials, now time.Time) (connector.Ticket, error) {
 
 // Split gives each item of the list named data the key by which a repeat of it is known.
 func (h *hook) Split(body []byte) ([]connector.Item, error) {
-	f, err := readFrame(body)
+	f, err := readFrame(body, true)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("socialepoch: %s: %w", h.webhook, err)
 	}
-	found, err := spans(f.list, maxItems)
-	if err != nil {
-		return nil, err
-	}
-	items := make([]connector.Item, len(found))
+	items := make([]connector.Item, len(f.items))
 	var w rows.Walker
-	for i, s := range found {
-		text := f.list[s.from:s.to]
+	for i, s := range f.items {
+		text := body[s.from:s.to]
 		items[i] = connector.Item{Key: h.key(&w, text), Bytes: text}
 	}
 	return items, nil
