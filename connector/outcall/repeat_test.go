@@ -96,7 +96,10 @@ type trials struct {
 	at      int           // batches settled
 	kills   int
 	results map[string]int // rows by what became of them
-	why     error          // the last run ended
+
+	verdicts []string // of each row settled: the code of its reject, "" for delivered
+
+	why error // the last run ended
 }
 
 // run delivers from the last position on. after is the number of calls that the run lives; 0: it is not killed.
@@ -126,10 +129,10 @@ func (tr *trials) run(after int) error {
 	if err := out.Open(ctx); err != nil {
 		return err
 	}
-	answers := make([]chan map[string]int, len(tr.rows))
+	answers := make([]chan []string, len(tr.rows))
 	var failure error
 	for i := tr.at; i < len(tr.rows) && ctx.Err() == nil; i++ {
-		rec, answer := tr.rows[i], make(chan map[string]int, 1)
+		rec, answer := tr.rows[i], make(chan []string, 1)
 		answers[i] = answer
 		rec.Retain()
 		err := out.Write(ctx, connector.Batch{Stream: "contacts", Rows: rec}, func(rejected []connector.RowResult, err error) {
@@ -138,9 +141,9 @@ func (tr *trials) run(after int) error {
 				answer <- nil
 				return
 			}
-			codes := map[string]int{"": int(rec.NumRows()) - len(rejected)}
+			codes := make([]string, rec.NumRows())
 			for _, r := range rejected {
-				codes[r.Code]++
+				codes[r.Row] = r.Code
 			}
 			answer <- codes
 		})
@@ -158,9 +161,10 @@ func (tr *trials) run(after int) error {
 		if codes == nil {
 			break
 		}
-		for code, n := range codes {
-			tr.results[code] += n
+		for _, code := range codes {
+			tr.results[code]++
 		}
+		tr.verdicts = append(tr.verdicts, codes...)
 		tr.at++
 	}
 	if tr.at < len(tr.rows) && failure == nil {
