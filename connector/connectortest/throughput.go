@@ -25,6 +25,7 @@ type Load struct {
 	Row     func(i int) []string // good rows of different people
 	Rows    int                  // in all
 	Latency string               // of a call, in the words of sandbox.ParseFaults: "latency@800ms"
+	Late    time.Duration        // how long the verdicts on the last request may take, where they come later
 }
 
 // BatchSizes are the sizes of input batches that Throughput tries.
@@ -99,7 +100,7 @@ func (l *Load) run(t *testing.T, size int) {
 	if took < least*99/100 {
 		t.Errorf("%d calls took %v; the vendor allows them in %v", s.Requests, took, least)
 	}
-	if most := least*105/100 + 3*time.Second; took > most {
+	if most := least*105/100 + 3*time.Second + l.Late; took > most {
 		t.Errorf("%d calls took %v, want %v at the most", s.Requests, took, most)
 	}
 }

@@ -3,6 +3,7 @@ package outcall_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -19,7 +20,7 @@ func TestThroughput(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			cfg := outcall.Vendor.NewConfig().(*outcall.Config)
 			cfg.Token, cfg.UserID, cfg.TaskID = connector.NewSecret(crm.Token), crm.UserID, crm.TaskID
-			cfg.Mode, cfg.Settle = mode, "accepted"
+			cfg.Mode = mode
 			connectortest.Throughput(t, connectortest.Load{
 				Codec: func(stream string, schema *arrow.Schema) (connector.Codec, error) {
 					return outcall.Vendor.Codec(cfg, stream, mode, schema)
@@ -28,7 +29,7 @@ func TestThroughput(t *testing.T) {
 				Pace:    outcall.Vendor.Pace,
 				Columns: []string{"phone", "name"},
 				Row:     func(i int) []string { return []string{fmt.Sprintf("139%08d", i), "A"} },
-				Rows:    10_000, Latency: "latency@200ms",
+				Rows:    10_000, Latency: "latency@200ms", Late: 5 * time.Second, // imports are asked for after 1, 2 and 4 s
 			})
 		})
 	}

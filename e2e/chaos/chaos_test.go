@@ -55,13 +55,20 @@ type world struct {
 	stopped map[string]int
 }
 
-func newWorld(t *testing.T, name string) *world {
+// seed starts the world's random numbers and prints what it takes to start them alike again.
+func (w *world) seed(t *testing.T, name string) uint64 {
 	s := *seed
 	if s == 0 {
 		s = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d", s)
-	w := &world{t: t, rng: rand.New(rand.NewPCG(s, uint64(len(name)))), dir: t.TempDir(), audit: newAudit(), stopped: map[string]int{}}
+	w.rng = rand.New(rand.NewPCG(s, uint64(len(name))))
+	return s
+}
+
+func newWorld(t *testing.T, name string) *world {
+	w := &world{t: t, dir: t.TempDir(), audit: newAudit(), stopped: map[string]int{}}
+	s := w.seed(t, name)
 	w.total = max(floor+2_000, *kills*rowsPerKill)
 	faults, err := sandbox.ParseFaults("drop=3%,500=2%,latency=1ms..8ms")
 	if err != nil {
