@@ -16,4 +16,15 @@
 //
 // What a canonical contact becomes on the wire is said by preset.yaml. The vendor names no match key; what is assumed is
 // agent and WhatsApp number together.
+//
+// # The way back
+//
+// Two webhooks and a query come back as streams, see streams.go:
+//
+//	request ─ Verify ─ Split ─▶ (stored, repeats marked) ─ Decode ─▶ profile_changes, follow_ups
+//	query of one account after another ─ ParsePage ─▶ contacts
+//
+// The signature of a webhook covers the company and the time, not the body. frame.go finds the items by brackets alone, at
+// the door and when reading, so both always count alike; only then is an item looked into. An item that cannot be read is
+// a row that holds it as a text.
 package socialepoch

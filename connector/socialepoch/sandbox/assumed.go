@@ -27,6 +27,10 @@ var Assumptions = []Assumption{
 	{"Single choice", "The option's name, the text of a JSON list of one, or such a list (26)."},
 	{"Attachments", "Up to ten http addresses joined by commas (58, 59). An address that holds \"oversize\" stands for a file that is too large (60)."},
 	{"Partial failure", "The fault `partial` answers about one good contact in ten with 59, as if its attachments could not be fetched."},
+	{"Friends", "The friends of a WhatsApp account are the customers of its agent, by number; of an account that is not the company's there are none. Ids of stages and sources are 10, 20 and so on, in the order in which the names are set up."},
+	{"Webhook headers", "access_token, tenant_id and timestamp; the company and the time stand in the body as well, as the vendor's tables demand."},
+	{"Webhook answers", "HTTP 200 with the code 200, a message and data, within three seconds. Anything else counts as a failure: the request is signed anew and sent again, three times in all unless told otherwise."},
+	{"What webhooks tell", "Changes by agents, and those of imports if asked for; never those of the import pool. A follow-up goes to both webhooks; the one for follow-ups alone has its JSON without the last bracket, as on the vendor's page."},
 	{"notFollowSuccessCount", "Always \"\", as in the vendor's examples."},
 }
 
