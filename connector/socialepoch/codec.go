@@ -139,12 +139,12 @@ func (c *codec) AppendKeys(dst []uint64, rec arrow.Record, row int) []uint64 {
 	if number == "" {
 		return dst
 	}
-	if agent := c.agent(base, from+row); c.mode.Whole {
+	agent := c.agent(base, from+row)
+	if c.mode.Whole {
 		// The earlier of two rows of a key is dropped, so only what is surely one contact shares a key.
 		return append(dst, connector.NewKeyHash(0).Text(agent).Byte(0xff).Text(number).Sum())
-	} else {
-		return append(dst, hashKey(agent, number))
 	}
+	return append(dst, hashKey(agent, number))
 }
 
 // AppendGroup names the agent whose pool a request of a whole mode replaces. Spellings that differ in the case of letters
