@@ -59,8 +59,8 @@ func TestAnswers(t *testing.T) {
 		{200, `{"code":200,"status":"success","data":{"unique_id":"../../token"}}`, nil, "unreadable"},
 		{200, acceptedBody[:40], nil, "unreadable"}, {200, "", nil, "unreadable"}, {200, "null", nil, "unreadable"}, {200, "[]", nil, "unreadable"},
 		{200, `{"message":"hello"}`, nil, "unreadable"}, {200, "<html>login</html>", nil, "unreadable"}, {204, "", nil, "unreadable"},
-		{200, running, nil, "retry 6007 throttled 30s"}, {200, strings.Replace(running, "，", ",", 1), nil, "retry 6007 throttled 30s"},
-		{200, running, []string{"Retry-After", "90"}, "retry 6007 throttled 1m30s"}, {400, running, nil, "retry 6007 throttled 30s"},
+		{200, running, nil, "retry 6007 throttled"}, {200, strings.Replace(running, "，", ",", 1), nil, "retry 6007 throttled"},
+		{200, running, []string{"Retry-After", "90"}, "retry 6007 throttled 1m30s"}, {400, running, nil, "retry 6007 throttled"},
 		{401, envelope("401"), nil, "retry 401 stop:config"}, {200, envelope("401"), nil, "retry 401 stop:config"},
 		{401, `{"message":"Unauthenticated."}`, nil, "retry 401 stop:config"}, {401, "", nil, "retry 401 stop:config"},
 		{403, "<html>", nil, "retry 403 stop:config"}, {200, envelope("404"), nil, "retry 404 stop:config"},
@@ -153,6 +153,36 @@ func TestCheck(t *testing.T) {
 		err := p.ParseResponse(respond(tc.status, tc.body))
 		if connector.KindOf(err) != tc.kind || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%d %s: %v (%v), want %v %q", tc.status, tc.body, err, connector.KindOf(err), tc.kind, tc.want)
+		}
+	}
+}
+
+// Each code of the table comes from some answer, so that none is there for show.
+func TestEveryCodeIsAnswered(t *testing.T) {
+	got := map[string]bool{}
+	note := func(o connector.Outcome, err error) {
+		if err == nil {
+			got[o.Code] = true
+			for _, r := range o.Rows {
+				got[r.Code] = true
+			}
+		}
+	}
+	c := mustCodec(t, goodConfig())
+	rec := record(t, []any{"13012121211", nil, nil, nil, "k1"})
+	for _, code := range []string{"200", "401", "403", "404", "422", "429", "6007"} {
+		note(c.ParseResponse(respond(200, `{"code":`+code+`,"status":"error","message":"m","data":[]}`), rec))
+	}
+	note(c.ParseResponse(respond(200, acceptedBody), rec))
+	for _, status := range []int{404, 413, 418, 502} {
+		note(c.ParseResponse(respond(status, "<html>"), rec))
+	}
+	note(c.ParsePoll(respond(200, `{"url":"https://elsewhere.example/x"}`), "id:1", rec))
+	note(c.ParsePoll(respond(200, `{"code":404,"status":"error","data":[]}`), "left:number:13012121211", rec))
+	note(c.ParsePoll(respond(200, `{"code":200,"status":"success","data":{"phone":"13012121211","extra":"k2"}}`), "left:number:13012121211", rec))
+	for _, e := range vendorErrors {
+		if !got[e.Code] {
+			t.Errorf("nothing is ever answered with code %s", e.Code)
 		}
 	}
 }

@@ -70,7 +70,7 @@ var fields = []connector.Field{
 	{Name: "ignore_crm", Type: connector.TypeBoolean, Title: "Keep out of the pool", Default: false,
 		Doc: "Put the numbers into the task only, not into the pool of customers. The vendor keeps components in the pool alone."},
 	{Name: "number_add_suffix", Type: connector.TypeBoolean, Title: "Add a suffix to numbers", Default: false, Advanced: true,
-		Doc: "Let the vendor add a random suffix to each number, so that a task may hold a number several times."},
+		Doc: "Let the vendor add a random suffix to each number, so that a task may hold a number several times. Give each row an external_id of its own then: by nothing else can a row whose reply was lost be told from an earlier one, and a row that comes again with the same external_id counts as the same."},
 	{Name: "skip_error", Type: connector.TypeBoolean, Title: "Skip bad numbers", Default: false, Advanced: true,
 		Doc: "Mode sync only: the vendor leaves bad numbers out without naming them, instead of refusing the request. Needs settle accepted, since nothing tells which were left out."},
 	{Name: "encryption", Type: connector.TypeBoolean, Title: "Encryption", Default: false, Advanced: true,

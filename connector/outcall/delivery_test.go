@@ -26,6 +26,7 @@ func (tr *trip) delivered(faults string, seed uint64, all []string) (codes map[s
 		tr.t.Fatal(err)
 	}
 	server := sandbox.New(sandbox.Options{Seed: seed, Faults: fs}, tr.service)
+	tr.server = server
 	out := deliver.New(deliver.Config{
 		Codec: func(stream string, schema *arrow.Schema) (connector.Codec, error) {
 			return outcall.Vendor.Codec(tr.cfg, stream, outcall.Vendor.Mode(tr.cfg), schema)
@@ -136,8 +137,17 @@ func TestDeliveryToARunningTask(t *testing.T) {
 				}
 				return
 			}
-			if connector.KindOf(err) != connector.KindTransient || !strings.Contains(err.Error(), "6007") || time.Since(began) > 30*time.Minute {
-				t.Errorf("after %v: %v (%v)", time.Since(began), err, connector.KindOf(err))
+			took := time.Since(began)
+			if connector.KindOf(err) != connector.KindTransient || !strings.Contains(err.Error(), "6007") || took < 15*time.Minute || took > 17*time.Minute {
+				t.Errorf("after %v: %v (%v)", took, err, connector.KindOf(err))
+			}
+			entries, _ := tr.server.Journal()
+			first, longest := entries[1].Time.Sub(entries[0].Time), time.Duration(0)
+			for i := range entries[1:] {
+				longest = max(longest, entries[i+1].Time.Sub(entries[i].Time))
+			}
+			if first > time.Second || longest < 20*time.Second || longest > 61*time.Second || len(entries) > 200 {
+				t.Errorf("the task was asked %d times; the first wait was %v, the longest %v; want them to grow", len(entries), first, longest)
 			}
 		})
 	}

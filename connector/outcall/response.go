@@ -8,16 +8,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/connector/restapi"
 )
-
-// runningWait is how long a task that is running is left alone; the queue waits longer each time.
-const runningWait = 30 * time.Second
 
 // unconfirmed is what a delivered row is with settle accepted.
 const unconfirmed = "accepted, import not confirmed"
@@ -136,12 +132,10 @@ func safeID(id string) bool {
 func byCode(r reply, resp *connector.Response) connector.Outcome {
 	o := connector.Outcome{Verdict: connector.VerdictSuspect, Code: strconv.FormatInt(r.code, 10), Message: r.message}
 	switch {
-	case r.code == codeRunning:
-		o.Verdict, o.Throttled, o.RetryAfter = connector.VerdictRetry, true, max(runningWait, restapi.RetryAfter(resp.Header))
 	case r.code == codeAuth || r.code == codeForbid || r.code == codeMissing:
 		o.Verdict, o.Stop = connector.VerdictRetry, connector.KindConfig
 		o.Message = strings.TrimSpace(blame(o.Code) + ": " + r.message)
-	case r.code == codeBusy || resp.Status == http.StatusTooManyRequests:
+	case r.code == codeRunning || r.code == codeBusy || resp.Status == http.StatusTooManyRequests:
 		o.Verdict, o.Throttled, o.RetryAfter = connector.VerdictRetry, true, restapi.RetryAfter(resp.Header)
 	case r.code >= 500 && r.code <= 599 || resp.Status >= 500:
 		o.Verdict, o.Code = connector.VerdictAmbiguous, codeHTTPServer
