@@ -28,21 +28,16 @@ func (l *lookup) ParseResponse(resp *connector.Response) error {
 	if err := l.probe.ParseResponse(resp); err != nil {
 		return err
 	}
-	var answer struct {
-		Data []struct {
-			ID   string `json:"id"`
-			Name string `json:"name"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(resp.Body, &answer); err != nil {
-		return connector.Configf("Leave lookup_components out and list the ids in components", "the CRM's list of components cannot be read")
+	list, err := readComponents(resp.Body)
+	if err != nil {
+		return err
 	}
 	configured := make(map[string]bool, len(l.config.Components)) // by id
 	for _, id := range l.config.Components {
 		configured[id] = true
 	}
 	found := map[string]string{}
-	for _, c := range answer.Data {
+	for _, c := range list {
 		if _, named := l.config.Components[c.Name]; named || configured[c.ID] || c.Name == "" || !uuid.MatchString(c.ID) {
 			continue
 		}
@@ -54,4 +49,21 @@ func (l *lookup) ParseResponse(resp *connector.Response) error {
 	maps.Copy(found, l.config.Components)
 	l.config.Components = found
 	return nil
+}
+
+// crmComponent is an entry of the CRM's list of components.
+type crmComponent struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// readComponents reads the answer to componentsProbe.
+func readComponents(body []byte) ([]crmComponent, error) {
+	var answer struct {
+		Data []crmComponent `json:"data"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, connector.Configf("Leave lookup_components out and list the ids in components", "the CRM's list of components cannot be read")
+	}
+	return answer.Data, nil
 }

@@ -41,4 +41,5 @@ var Vendor = connector.Vendor{
 	Errors:    vendorErrors,
 	MatchKeys: []string{"phone"},
 	Required:  []string{"phone"},
+	Source:    &source,
 }

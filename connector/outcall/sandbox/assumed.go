@@ -15,7 +15,7 @@ var Assumptions = []Assumption{
 	{"Numbers", "Mainland mobile numbers of 11 digits, without country code."},
 	{"Bad and repeated numbers", "An async import leaves them out of its numbers without a reason. A sync request is refused whole with 422, or leaves them out with `skip_error`. A switch makes async requests refuse repeats, too."},
 	{"Components", "One that does not exist, is given twice, or does not fit its type is 422. With `ignore_crm` they are dropped."},
-	{"Pool", "One customer for each number and account; one that is there stays as it is."},
+	{"Pool", "One customer for each number and account; one that is there stays as it is. get_customer lists customers in the order in which they came."},
 	{"number_add_suffix", "`_` and four letters or digits; such numbers never repeat."},
 	{"encryption", "Ignored and noted in the journal."},
 	{"Import", "A fixed time after the request, in the order of acceptance."},

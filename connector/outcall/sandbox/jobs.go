@@ -92,8 +92,9 @@ func (s *Service) intoPool(n *Number) {
 	if s.pool[key] != nil {
 		return
 	}
+	s.joined++
 	c := &Customer{
-		ID: importID(hex.EncodeToString(fmt.Appendf(nil, "%016d", len(s.order)+1))), UserID: n.Owner, Phone: n.Phone, Name: n.Name, Company: n.Company,
+		ID: importID(hex.EncodeToString(fmt.Appendf(nil, "%016d", s.joined))), UserID: n.Owner, Phone: n.Phone, Name: n.Name, Company: n.Company,
 		Email: n.Email, Sex: n.Sex, Extra: n.Extra, Components: n.Components, Created: n.Imported.Format(time.DateTime), Updated: n.Imported.Format(time.DateTime),
 	}
 	s.pool[key] = c

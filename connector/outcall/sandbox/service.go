@@ -62,6 +62,7 @@ type Service struct {
 	tasks   map[string]*task
 	pool    map[poolKey]*Customer
 	order   []*Customer
+	joined  int // customers, those who left too
 	jobs    []*job
 	byID    map[string]*job
 	commits int64
@@ -139,7 +140,7 @@ func (s *Service) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tasks, s.pool, s.byID = map[string]*task{}, map[poolKey]*Customer{}, map[string]*job{}
-	s.order, s.jobs, s.commits, s.totals = nil, nil, 0, Totals{}
+	s.order, s.joined, s.jobs, s.commits, s.totals = nil, 0, nil, 0, Totals{}
 	s.caller.count(func(t *CallbackTotals) { *t = CallbackTotals{} })
 	for _, t := range s.opts.Tasks {
 		s.tasks[t.ID] = &task{Task: t, count: map[string]int{}}
