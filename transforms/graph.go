@@ -22,7 +22,7 @@ type graph struct {
 
 	markers  []marker
 	onDelete onDelete
-	where    *where
+	where    *expression
 	whereIn  []input
 
 	nodes           []*node // in order of evaluation

@@ -22,7 +22,11 @@ func (b *builder) userFields() {
 		for _, r := range f.steps[0].source.refs {
 			n.inputs = append(n.inputs, b.field(r))
 		}
-		b.noticeUnknown(n)
+		if e := f.steps[0].expr; e != nil {
+			b.unknownNames(e)
+		} else {
+			b.noticeUnknown(n)
+		}
 		b.coerce(n)
 		b.place(n, false)
 		b.targets[f.name] = n

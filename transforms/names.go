@@ -80,8 +80,8 @@ func without(full, half string) (string, bool) {
 
 // splitName splits a full name; the family name is empty where the name is one word.
 func splitName(full string) (given, family string) {
-	if family, given, ok := strings.Cut(strings.ReplaceAll(full, "，", ","), ","); ok && !strings.Contains(given, ",") {
-		return trimName(given), trimName(family)
+	if strings.ContainsAny(full, ",，") {
+		return splitAtComma(full)
 	}
 	if at := strings.LastIndexAny(full, "·・•"); at > 0 {
 		_, width := utf8.DecodeRuneInString(full[at:])
@@ -99,6 +99,25 @@ func splitName(full string) (given, family string) {
 		return full, ""
 	}
 	return splitGlued(full)
+}
+
+// splitAtComma splits "family, given". Commas beside each other count as one; where more are left, what stands behind the
+// first of them is the given name, with a space for each of the others.
+func splitAtComma(full string) (given, family string) {
+	parts := strings.FieldsFunc(full, func(c rune) bool { return c == ',' || c == '，' })
+	kept := parts[:0]
+	for _, part := range parts {
+		if part = trimName(part); part != "" {
+			kept = append(kept, part)
+		}
+	}
+	switch len(kept) {
+	case 0:
+		return "", ""
+	case 1:
+		return splitName(kept[0])
+	}
+	return strings.Join(kept[1:], " "), kept[0]
 }
 
 // splitGlued splits a name in letters that need no space.

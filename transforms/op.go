@@ -26,7 +26,7 @@ type Example struct {
 // Ops lists the language in the order in which shortcut keys take effect.
 func Ops() []Op {
 	return []Op{
-		opFrom, opValue, opTemplate, opName, opJSON, opTrim, opCase, opReplace, opExtract, opSplit, opEach, opMap, opDate, opPhone,
+		opFrom, opValue, opTemplate, opExpr, opName, opJSON, opTrim, opCase, opReplace, opExtract, opSplit, opEach, opMap, opDate, opPhone,
 		opKeys, opUnique, opSort, opJoin, opHash, opDefault, opTruncate, opMaxLength, opType,
 	}
 }
@@ -39,7 +39,8 @@ type step struct {
 	at   pos
 	rank int // place in the order of shortcut keys
 
-	source *source // not nil: the step makes the value
+	source *source     // not nil: the step makes the value
+	expr   *expression // of the source, where it is one
 	run    kernel
 
 	in     Kinds

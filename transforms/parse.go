@@ -239,7 +239,7 @@ func (p *parser) order(f *fieldSpec, e entry, stepsAt *arg) {
 	}
 	for i, st := range f.steps {
 		if i > 0 && st.source != nil {
-			p.problems = append(p.problems, st.at.problem("%s gives the value a second time; a field has one of from, value, template and name, and it comes first", st.op))
+			p.problems = append(p.problems, st.at.problem("%s gives the value a second time; a field has one of from, value, template, expr and name, and it comes first", st.op))
 		}
 	}
 	if len(f.steps) == 0 || f.steps[0].source == nil {

@@ -51,7 +51,7 @@ streams:
 		`m.yaml:10: streams.contacts.fields.birthday.date.in: layout "2006-01-02": it holds no directive such as %Y; besides those there are unix and unix_ms`,
 		`m.yaml:11: streams.contacts.fields.remark.truncate: takes a whole number from 1 on, not "-1"`,
 		`m.yaml:11: streams.contacts.fields.remark.max_length: takes a whole number from 1 on, not "ten"`,
-		`m.yaml:12: streams.contacts.fields.name.value: value gives the value a second time; a field has one of from, value, template and name, and it comes first`,
+		`m.yaml:12: streams.contacts.fields.name.value: value gives the value a second time; a field has one of from, value, template, expr and name, and it comes first`,
 		"m.yaml:13: streams.contacts.fields.tags: takes a source field or a mapping; for several source fields write `{from: [a, b]}`",
 		"m.yaml:14: streams.contacts.fields.empty: says nothing: write the source field, such as `empty: name`, or remove the line",
 		`m.yaml:15: streams.contacts.fields.email: "email" is given twice`,
@@ -97,7 +97,7 @@ streams:
 		"m.yaml:5: streams.s.fields.a.trim: trim stands beside `steps:`; put it into the list",
 		"m.yaml:6: streams.s.fields.b.steps[0]: a step has one key",
 		"m.yaml:7: streams.s.fields.c.steps: takes a list of steps, each with one key, not a mapping",
-		"m.yaml:8: streams.s.fields.d.steps[1].from: from gives the value a second time; a field has one of from, value, template and name, and it comes first",
+		"m.yaml:8: streams.s.fields.d.steps[1].from: from gives the value a second time; a field has one of from, value, template, expr and name, and it comes first",
 		"m.yaml:9: streams.s.fields.e.steps[0]: takes a mapping, not \"sort\"",
 	}},
 	{"templates and where", `
@@ -107,12 +107,12 @@ streams:
     fields:
       a: {template: "{x"}
       b: {template: "x}"}
-      c: {expr: "1+1"}
+      c: {exrp: "1+1"}
 `, []string{
-		"m.yaml:4: streams.s.where: not a condition, at character 9: got '=' after expression, want EOF; write == to compare",
+		"m.yaml:4: streams.s.where: not a condition, at character 9: got '=' where the expression should go on or end; write == to compare",
 		"m.yaml:6: streams.s.fields.a.template: a field in braces is not closed or has no name; write {field}, and {{ for a brace",
 		"m.yaml:7: streams.s.fields.b.template: a brace is closed that was not opened; write }} for a brace",
-		`m.yaml:8: streams.s.fields.c.expr: unknown step "expr"`,
+		`m.yaml:8: streams.s.fields.c.exrp: unknown step "exrp" (did you mean "expr"?)`,
 	}},
 	{"kinds", `
 streams:

@@ -41,7 +41,7 @@ type streamSpec struct {
 	pattern     string
 	at          pos
 	skip        bool
-	where       *where
+	where       *expression
 	fields      []*fieldSpec
 	identifiers []ref
 	rest        rest

@@ -106,10 +106,12 @@ func (x *exec) shown(v value) string {
 	return shorten(string(x.appendJSON(nil, v)))
 }
 
-func shorten(s string) string {
+func shorten(s string) string { return shortenTo(s, shownRunes) }
+
+func shortenTo(s string, limit int) string {
 	n := 0
 	for i := range s {
-		if n == shownRunes {
+		if n == limit {
 			return s[:i] + "…"
 		}
 		n++
