@@ -15,4 +15,7 @@
 // where a wrong row would do harm (a row without an identifier could not be repeated safely).
 //
 // The vendor names no match key. What is assumed: whats_app_phone, else sms_phone, else email, within a tenant and app.
+//
+// The way back is NXCloud's query of contacts (query.go): a walk by id over what changed since the walk before. The vendor
+// documents neither a webhook nor a query on the sea path.
 package nx

@@ -20,4 +20,7 @@
 // another key was put there by another row, which the reject names.
 //
 // The address comes out of data and is called only where it is of the host in base_url.
+//
+// The way back is callbacks about imports (webhook.go), the imports themselves (imports.go) and the pool of customers
+// (pool.go). A callback names an address where its list of numbers is; the same rule holds for calling it.
 package outcall

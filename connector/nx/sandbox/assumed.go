@@ -27,7 +27,7 @@ var Assumptions = []Assumption{
 	{"Partial failure", "Never, unless the fault `partial` asks for it: then code is 0 and data counts and lists the rows that were not taken."},
 	{"customize_field", "Any member is kept; a strict-custom sandbox refuses names that customers/fields does not list (1002)."},
 	{"strict_binding", "Taken under the new contract only, and without effect."},
-	{"fields and query", "Served on the plat path only. Query pages by id, ascending; after and before exclude the id given; start_time and end_time, both included, speak of updated_at in UTC+8; every record's source_type is 6; tag ids are given out when first shown."},
+	{"fields and query", "Served on the plat path only. Query pages by id, ascending, in data.customers, with after, before and total in data.paging; after and before exclude the id given; start_time and end_time, both included, speak of updated_at in UTC+8; every record's source_type is 6; tag ids are given out when first shown."},
 }
 
 // Doc returns the assumptions as a Markdown list.
