@@ -15,7 +15,7 @@ import (
 	crm "github.com/sluicehq/sluice/connector/outcall/sandbox"
 )
 
-var cases = flag.Int("cases", 20, "cases of the delivery model per mode; up to -rapid.checks")
+var cases = flag.Int("cases", 8, "cases of the delivery model per mode; up to -rapid.checks")
 
 // entry is a row of the property test: numbers repeat, and some are none that the CRM calls.
 type entry struct{ number, key string }
@@ -50,7 +50,7 @@ func drawLoad(rt *rapid.T, mode string) load {
 		l.faults += fmt.Sprintf("%s=%d%%,", f.text, rapid.IntRange(0, f.most).Draw(rt, f.text))
 	}
 	l.faults += "latency@5ms..400ms=50%"
-	n := rapid.IntRange(1, 300).Draw(rt, "rows")
+	n := rapid.IntRange(1, 150).Draw(rt, "rows")
 	people := rapid.IntRange(1, 400).Draw(rt, "people") + n // so that most are of one row
 	for i := range n {
 		number := fmt.Sprintf("138%08d", rapid.IntRange(0, people).Draw(rt, "number"))

@@ -29,7 +29,7 @@ func TestThroughput(t *testing.T) {
 				Pace:    outcall.Vendor.Pace,
 				Columns: []string{"phone", "name"},
 				Row:     func(i int) []string { return []string{fmt.Sprintf("139%08d", i), "A"} },
-				Rows:    10_000, Latency: "latency@200ms", Late: 5 * time.Second, // imports are asked for after 1, 2 and 4 s
+				Rows:    5_000, Latency: "latency@200ms", Late: 5 * time.Second, // imports are asked for after 1, 2 and 4 s
 			})
 		})
 	}
