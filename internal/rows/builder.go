@@ -34,6 +34,7 @@ type Builder struct {
 	extras  []member       // the object at hand, what goes to "_extra"
 	loose   map[string]int // keys of extras that the key table does not remember → index
 	scratch []byte         // texts that the input does not hold as they are
+	listed  int64          // elements of lists in the object at hand
 	nullBit []byte         // the value of "_null" for the object at hand
 }
 
@@ -49,7 +50,7 @@ type cell struct {
 type member struct{ key, keyEnd, start, end int }
 
 // NewBuilder returns a builder of records of the schema, which holds columns of the types that [SchemaFromJSON] and
-// [RawSchema] use; another type is a defect of the caller and panics. Reserved columns other than "_null" and "_extra"
+// [RawSchema] use, and lists of texts; another type is a defect of the caller and panics. Reserved columns other than "_null" and "_extra"
 // stay null. A nil allocator means the default one.
 func NewBuilder(mem memory.Allocator, schema *arrow.Schema) *Builder {
 	if mem == nil {
@@ -63,13 +64,13 @@ func NewBuilder(mem memory.Allocator, schema *arrow.Schema) *Builder {
 	}
 	for i := range b.cols {
 		f := schema.Field(i)
-		c := column{name: f.Name, kind: kindOf(f), dtype: f.Type}
+		c := newColumn(f)
 		switch {
 		case f.Name == connector.ColumnNull && c.kind == kindBinary:
 			b.null = i
 		case f.Name == connector.ColumnExtra && (c.kind == kindText || c.kind == kindJSON):
 			b.extra = i
-		case c.kind == kindFloat, c.kind == kindList, c.kind == kindOther,
+		case c.kind == kindFloat, c.kind == kindOther, c.kind == kindList && c.values.kind != kindText,
 			c.kind == kindBinary && !connector.IsReserved(f.Name):
 			panic(fmt.Sprintf("rows: column %q: JSON cannot fill a column of type %s", f.Name, f.Type))
 		}
@@ -123,6 +124,7 @@ func (b *Builder) Append(object []byte) *Refusal {
 		return &Refusal{Code: connector.CodeTooBig, Message: "a record of rows would outgrow 2 GiB; make smaller batches"}
 	}
 	b.row++
+	b.listed = 0
 	r := b.scan(object)
 	if r == nil {
 		r = b.check(object)
@@ -134,7 +136,7 @@ func (b *Builder) Append(object []byte) *Refusal {
 	}
 	b.commit(object)
 	b.forget()
-	b.bytes += size
+	b.bytes += size + listedBytes*b.listed
 	b.rows++
 	return nil
 }
@@ -185,6 +187,8 @@ func (b *Builder) commit(object []byte) {
 			c.appendInt(v.num)
 		case c.kind == kindBool:
 			c.appendBool(tok == tokTrue)
+		case c.kind == kindList:
+			b.commitList(c, src[v.start:v.end])
 		}
 	}
 	if b.null >= 0 {

@@ -236,7 +236,7 @@ func TestManyUnknownKeys(t *testing.T) {
 }
 
 func TestBuilderPanics(t *testing.T) {
-	for _, typ := range []arrow.DataType{arrow.PrimitiveTypes.Float64, arrow.BinaryTypes.Binary, arrow.ListOf(arrow.BinaryTypes.String), arrow.PrimitiveTypes.Int32} {
+	for _, typ := range []arrow.DataType{arrow.PrimitiveTypes.Float64, arrow.BinaryTypes.Binary, arrow.ListOf(arrow.PrimitiveTypes.Int64), arrow.ListOf(arrow.ListOf(arrow.BinaryTypes.String)), arrow.PrimitiveTypes.Int32} {
 		func() {
 			defer func() {
 				if recover() == nil {

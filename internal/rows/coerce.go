@@ -31,6 +31,8 @@ func (b *Builder) check(obj []byte) *Refusal {
 			why = b.fitBool(v, obj)
 		case kindNumber:
 			why = b.fitNumber(v, obj)
+		case kindList:
+			why = b.fitList(v, obj)
 		}
 		if why != "" {
 			return &Refusal{Code: connector.CodeBadType, Field: b.cols[i].name, Message: why}

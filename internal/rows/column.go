@@ -59,9 +59,21 @@ type column struct {
 	rows  int
 	nulls int
 	valid []byte  // a bit per row
-	ends  []int32 // text and binary: where each value ends; one more than rows, the first is 0
+	ends  []int32 // text, binary and lists: where each value ends; one more than rows, the first is 0
 	data  []byte  // text, binary; bool: a bit per row
 	ints  []int64
+
+	values *column // of a list: its elements, one after the other
+}
+
+func newColumn(f arrow.Field) column {
+	c := column{name: f.Name, kind: kindOf(f), dtype: f.Type}
+	if list, ok := f.Type.(*arrow.ListType); ok {
+		values := newColumn(arrow.Field{Type: list.Elem()})
+		values.reset()
+		c.values = &values
+	}
+	return c
 }
 
 // mark opens the next row.
@@ -87,6 +99,8 @@ func (c *column) appendNull() {
 	case kindInt:
 		c.ints = append(c.ints, 0)
 	case kindBool:
+	case kindList:
+		c.ends = append(c.ends, int32(c.values.rows))
 	default:
 		c.ends = append(c.ends, int32(len(c.data)))
 	}
@@ -114,6 +128,12 @@ func (c *column) appendBytes(b []byte) {
 func (c *column) close() {
 	c.mark(true)
 	c.ends = append(c.ends, int32(len(c.data)))
+}
+
+// closeList ends a list whose elements were appended to values.
+func (c *column) closeList() {
+	c.mark(true)
+	c.ends = append(c.ends, int32(c.values.rows))
 }
 
 // flatten turns the line breaks between the tokens of valid JSON into spaces. Within strings there are none.
@@ -147,6 +167,8 @@ func (c *column) finish(mem memory.Allocator) arrow.Array {
 	case kindInt:
 		values[0] = arrow.Int64Traits.CastToBytes(c.ints)
 	case kindBool:
+	case kindList:
+		values[0] = arrow.Int32Traits.CastToBytes(c.ends)
 	default:
 		values = [][]byte{arrow.Int32Traits.CastToBytes(c.ends), c.data}
 	}
@@ -164,7 +186,13 @@ func (c *column) finish(mem memory.Allocator) arrow.Array {
 	for i, v := range values {
 		copy(bufs[i+1].Bytes(), v)
 	}
-	arr := newArray(c.dtype, c.rows, bufs, nil, c.nulls)
+	var children []arrow.ArrayData
+	if c.kind == kindList {
+		elements := c.values.finish(mem)
+		defer elements.Release()
+		children = []arrow.ArrayData{elements.Data()}
+	}
+	arr := newArray(c.dtype, c.rows, bufs, children, c.nulls)
 	c.reset()
 	return arr
 }

@@ -91,6 +91,7 @@ func TestDifferential(t *testing.T) {
 		})))
 		agree(t, typedSchema, object)
 		agree(t, raw, object)
+		agree(t, listSchema, object)
 		if _, ok := expect(typedSchema, object); ok {
 			taken++
 		} else {

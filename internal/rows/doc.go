@@ -23,6 +23,7 @@
 //	utf8              string                    Arrow null   Arrow null, _null bit   numbers and booleans, as written
 //	int64             integer                   Arrow null   Arrow null, _null bit   12.0, 1.2e1 and "12" are 12
 //	bool              boolean                   Arrow null   Arrow null, _null bit   "true" and "false"
+//	list<utf8>        a caller's own schema     Arrow null   Arrow null, _null bit   arrays of what utf8 takes, and of nulls
 //
 // A value is fitted to its column only where nothing is lost; "012", "+12" and 12.5 are no integers, 1 is no boolean, an
 // object is no text. What does not fit refuses the row with bad_type. An integer beyond 64 bits is refused too: the

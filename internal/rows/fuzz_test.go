@@ -87,8 +87,20 @@ func fitSlow(f arrow.Field, v any) (any, bool) {
 			return text == "true", true
 		}
 		return v, isBool
+	case "list<item: utf8, nullable>":
+		return fitListSlow(v)
 	}
 	return v, true
+}
+
+func fitListSlow(v any) (any, bool) {
+	list, ok := v.([]any)
+	for i := range list {
+		var fits bool
+		list[i], fits = fitSlow(arrow.Field{Type: arrow.BinaryTypes.String}, list[i])
+		ok = ok && fits
+	}
+	return list, ok
 }
 
 func fitInteger(number string, isNumber bool) (any, bool) {
@@ -194,6 +206,7 @@ func FuzzBuilder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, object []byte) {
 		agree(t, typedSchema, object)
 		agree(t, raw, object)
+		agree(t, listSchema, object)
 	})
 }
 
