@@ -31,7 +31,7 @@ var kernels = []struct {
 	},
 	{
 		rapid.SampledFrom([]string{"F", "M", "f", "female", "male", "FM", "MF", "1", "1.0", "true", "True", "", " "}),
-		[]string{"{map: {F: female, M: 1, female: [a], FM: null, 1: true, \"\": blank}}", "{map: {F: female, M: 1, 1: true}}, {default: other}"},
+		[]string{"{gender: true}", "{gender: {map: {1: male, x: female}, to: {male: 1, female: 0}}}", "{gender: {map: {fm: male}}}, {default: other}", "{map: {F: female, M: 1, female: [a], FM: null, 1: true, \"\": blank}}", "{map: {F: female, M: 1, 1: true}}, {default: other}"},
 	},
 	{
 		rapid.OneOf(

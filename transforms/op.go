@@ -26,7 +26,7 @@ type Example struct {
 // Ops lists the language in the order in which shortcut keys take effect.
 func Ops() []Op {
 	return []Op{
-		opFrom, opValue, opTemplate, opExpr, opName, opJSON, opTrim, opCase, opReplace, opExtract, opSplit, opEach, opMap, opDate, opPhone,
+		opFrom, opValue, opTemplate, opExpr, opName, opJSON, opTrim, opCase, opReplace, opExtract, opSplit, opEach, opMap, opGender, opTags, opDate, opPhone,
 		opKeys, opUnique, opSort, opJoin, opHash, opDefault, opTruncate, opMaxLength, opType,
 	}
 }
