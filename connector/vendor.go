@@ -51,6 +51,9 @@ type Mode struct {
 	// Whole: a call replaces all that the CRM holds of its rows' group, see Grouper. It takes complete input only: all of
 	// it is read before the first call.
 	Whole bool
+	// Once: a row that is sent twice does harm, so a mapping must not make several rows of one (of which some may land and
+	// the whole be refused and sent again). Modes whose Limits are not Idempotent have it.
+	Once bool
 }
 
 // Pace is how fast and how wide to call by default.

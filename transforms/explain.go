@@ -15,11 +15,13 @@ type Explanation struct {
 	// Rejected lists every refusal; a run reports the first.
 	Rejected []connector.RowResult
 	Fields   []FieldTrace // in order of evaluation: the user's fields, then the preset's
+	Parts    int          // rows that explode makes of the record; Fields holds the fields of each. 0: explode is not used
 }
 
 // FieldTrace is one field with the value after each step.
 type FieldTrace struct {
 	Field  string
+	Part   int  // of Explanation.Parts, from 1 on; 0: explode is not used
 	Preset bool // a field of the vendor's preset; else of the user's document
 	File   string
 	Line   int // where the field is written; 0: nowhere
@@ -51,25 +53,52 @@ func (m *Mapping) Explain(stream string, in arrow.Record, row int) (Explanation,
 		e.Skipped = true
 		return e, nil
 	}
+	if p.explode == nil {
+		e.Filtered = !e.explainRow(p, in, row, 0)
+		return e, nil
+	}
+	parts, err := p.partsOf(in, row, false)
+	if err != nil {
+		return e, err
+	}
+	defer parts.rec.Release()
+	e.Rejected = parts.rejected
+	e.Parts = len(parts.index)
+	e.Filtered = len(e.Rejected) == 0
+	for i := range min(e.Parts, shownParts) {
+		if e.explainRow(p, parts.rec, i, i+1) {
+			e.Filtered = false
+		}
+	}
+	return e, nil
+}
+
+// shownParts is how many rows of an exploded record are explained.
+const shownParts = 20
+
+// explainRow adds the fields of one row; false: it is filtered.
+func (e *Explanation) explainRow(p *plan, in arrow.Record, row, part int) bool {
 	x := newExec(p.g)
 	x.everything = true
 	x.begin(in, row, row+1, nil)
 	x.load()
 	x.filter()
 	e.take(x)
-	if e.Filtered = len(x.sel) == 0; e.Filtered {
-		return e, nil
+	if len(x.sel) == 0 {
+		return false
 	}
 	for _, n := range p.g.nodes {
 		if !n.never || n.required {
-			e.Fields = append(e.Fields, x.explain(n, &e))
+			t := x.explain(n, e)
+			t.Part = part
+			e.Fields = append(e.Fields, t)
 		}
 	}
 	if p.g.identifierNames != "" {
 		x.identify()
 	}
 	e.take(x)
-	return e, nil
+	return true
 }
 
 // take moves the refusals of the row from the exec to the explanation, and revives the row.

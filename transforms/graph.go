@@ -168,15 +168,15 @@ func (b *builder) source(name string) int {
 
 // field binds a reference to the record's fields and notes that the mapping reads them.
 func (b *builder) field(r ref) input {
-	head, _, _ := strings.Cut(r.name, ".")
-	b.consumed[r.name], b.consumed[head] = true, true
+	b.consumed[r.name], b.consumed[headOf(r.name)] = true, true
 	return b.bind(r)
 }
 
 // bind finds the field of that very name, then the path.
 func (b *builder) bind(r ref) input {
 	in := input{ref: r}
-	head, rest, dotted := strings.Cut(r.name, ".")
+	path := pathOf(r.name)
+	head, path, dotted := path[0], path[1:], len(path) > 1
 	exact := !dotted || b.known && fieldIndex(b.schema, r.name) >= 0
 	if exact {
 		if slot := b.source(r.name); slot >= 0 {
@@ -187,11 +187,11 @@ func (b *builder) bind(r ref) input {
 		if slot := b.source(head); slot >= 0 {
 			if k := b.kindsOf[slot]; k&(List|Object) == 0 {
 				if !exact {
-					b.problem(r.at, "%s is %s and has no member %s", head, k, rest)
+					b.problem(r.at, "%s is %s and has no member %s", head, k, strings.Join(path, "."))
 				}
 				return in
 			}
-			in.alts = append(in.alts, access{slot: slot, path: strings.Split(rest, ".")})
+			in.alts = append(in.alts, access{slot: slot, path: path})
 		}
 	}
 	return in
@@ -200,15 +200,16 @@ func (b *builder) bind(r ref) input {
 // column binds a reference of the preset: to the user's field of that name, or to the record where the user's document
 // leaves it alone.
 func (b *builder) column(r ref) input {
-	head, rest, dotted := strings.Cut(r.name, ".")
+	whole := pathOf(r.name)
+	head, rest := whole[0], whole[1:]
 	n, path := b.targets[r.name], []string(nil)
-	if n == nil && dotted && b.targets[head] != nil {
-		n, path = b.targets[head], strings.Split(rest, ".")
+	if n == nil && len(rest) > 0 && b.targets[head] != nil {
+		n, path = b.targets[head], rest
 	}
 	if head == customColumn && b.custom != nil {
 		n, path = b.custom, nil
-		if dotted {
-			path = strings.Split(rest, ".")
+		if len(rest) > 0 {
+			path = rest
 		}
 	}
 	switch {

@@ -66,8 +66,7 @@ func (b *builder) knows(name string) bool {
 			return true
 		}
 		for _, r := range f.steps[0].source.refs {
-			head, _, _ := strings.Cut(r.name, ".")
-			if r.name == name || head == name {
+			if r.name == name || headOf(r.name) == name {
 				return true
 			}
 		}
@@ -110,8 +109,7 @@ func (b *builder) noticeUnknown(n *node) {
 		have = append(have, f.Name)
 	}
 	for _, in := range n.inputs {
-		head, _, _ := strings.Cut(in.ref.name, ".")
-		if slices.Contains(have, head) || slices.Contains(have, in.ref.name) {
+		if slices.Contains(have, headOf(in.ref.name)) || slices.Contains(have, in.ref.name) {
 			return
 		}
 	}

@@ -3,7 +3,6 @@ package transforms
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -15,6 +14,8 @@ import (
 type Options struct {
 	// Preset is the vendor's dialect, a document with the one stream "*"; nil: the canonical columns are the output.
 	Preset *Spec
+	// Once: what is written does harm when it is written twice, so that a row must not be sent in several parts.
+	Once bool
 	// Identifiers are the canonical columns by which Plan.Key names a row, the first that has a value.
 	Identifiers []string
 	// Alloc is what output columns are made with; nil: memory.DefaultAllocator.
@@ -43,8 +44,8 @@ func Compile(user *Spec, o Options) (*Mapping, error) {
 		return nil, connector.Internalf("", "compile: %s must hold exactly one stream, \"*\", with fields", o.Preset.name)
 	}
 	m := &Mapping{user: user, opts: o, noticed: map[string]bool{}}
-	if p := o.Preset.preset(); p != nil && (p.where != nil || p.rest != restDrop || p.onDelete != deleteSkip) {
-		return nil, connector.Internalf("", "compile: %s: where, rest and on_delete are the user's to say, not a preset's", o.Preset.name)
+	if p := o.Preset.preset(); p != nil && (p.where != nil || p.explode != nil || p.rest != restDrop || p.onDelete != deleteSkip) {
+		return nil, connector.Internalf("", "compile: %s: where, explode, rest and on_delete are the user's to say, not a preset's", o.Preset.name)
 	}
 	entries := []*streamSpec{nil}
 	if user != nil {
@@ -59,6 +60,10 @@ func Compile(user *Spec, o Options) (*Mapping, error) {
 		case !entry.skip:
 			if entry.identifiers != nil {
 				problems = append(problems, entry.at.problem("identifiers stand in a vendor's preset only"))
+			}
+			if entry.explode != nil && o.Once {
+				problems = append(problems, entry.explode.field.at.problem(
+					"explode makes several rows of one, and what is written here does harm when it is written twice, as a refused row that is sent again in part would be"))
 			}
 			_, err := build(o, user, entry.pattern, entry, nil)
 			problems = append(problems, problemsOf(err)...)
@@ -76,8 +81,7 @@ func (m *Mapping) Fields(stream string) []string {
 	entry := m.user.match(stream)
 	var names []string
 	add := func(name string) {
-		head, _, _ := strings.Cut(name, ".")
-		for _, n := range []string{name, head} {
+		for _, n := range []string{name, headOf(name)} {
 			if n != "" && n != connector.ColumnNull && n != connector.ColumnExtra && !slices.Contains(names, n) {
 				names = append(names, n)
 			}
@@ -99,6 +103,9 @@ func (m *Mapping) Fields(stream string) []string {
 		}
 	}
 	addSpec(entry)
+	if entry != nil && entry.explode != nil {
+		add(entry.explode.field.name)
+	}
 	if entry == nil || len(entry.fields) == 0 || entry.rest == restKeep {
 		addSpec(m.opts.Preset.preset())
 	}
@@ -131,6 +138,14 @@ func (m *Mapping) plan(stream string, schema *arrow.Schema) (*plan, error) {
 	if schema == nil {
 		return nil, connector.Internalf("", "plans: stream %s has no schema", stream)
 	}
+	var ex *exploder
+	if entry != nil && entry.explode != nil {
+		var err error
+		if ex, err = newExploder(stream, entry.explode, schema); err != nil {
+			return nil, err
+		}
+		schema = ex.schema
+	}
 	b, err := build(m.opts, m.user, stream, entry, schema)
 	if err != nil {
 		return nil, err
@@ -141,7 +156,9 @@ func (m *Mapping) plan(stream string, schema *arrow.Schema) (*plan, error) {
 	for _, msg := range b.notices {
 		m.notice(msg)
 	}
-	return newPlan(m, b), nil
+	p := newPlan(m, b)
+	p.explode = ex
+	return p, nil
 }
 
 // notice hands a sentence on, once.

@@ -16,6 +16,7 @@ const (
 	keyTransforms  = "transforms"
 	keyFields      = "fields"
 	keyWhere       = "where"
+	keyExplode     = "explode"
 	keyRest        = "rest"
 	keyOnNull      = "on_null"
 	keyOnDelete    = "on_delete"
@@ -150,7 +151,7 @@ func (p *parser) document(root arg) *Spec {
 	return spec
 }
 
-var streamKeys = []string{keyFields, keyWhere, keyRest, keyOnNull, keyOnDelete, keyIdentifiers}
+var streamKeys = []string{keyFields, keyExplode, keyWhere, keyRest, keyOnNull, keyOnDelete, keyIdentifiers}
 
 func (p *parser) stream(e entry) *streamSpec {
 	s := &streamSpec{pattern: e.key, at: e.at.pos()}
@@ -167,6 +168,8 @@ func (p *parser) stream(e entry) *streamSpec {
 			for _, f := range k.value.entries() {
 				s.fields = append(s.fields, p.field(f))
 			}
+		case keyExplode:
+			s.explode = parseExplode(k.value)
 		case keyWhere:
 			s.where = parseWhere(k.value)
 		case keyRest:

@@ -38,7 +38,7 @@ streams:
       empty:
       email: twice
 `, []string{
-		`m.yaml:4: streams.contacts.feilds: unknown key "feilds" (did you mean "fields"?); a stream takes fields, where, rest, on_null, on_delete or identifiers`,
+		`m.yaml:4: streams.contacts.feilds: unknown key "feilds" (did you mean "fields"?); a stream takes fields, explode, where, rest, on_null, on_delete or identifiers`,
 		`m.yaml:5: streams.contacts.rest: takes drop, keep or custom, not "kepe" (did you mean "keep"?)`,
 		`m.yaml:6: streams.contacts.on_null: takes omit: a field that is null or absent is left out; "clear" is not available`,
 		`m.yaml:8: streams.contacts.fields.email.form: unknown step "form" (did you mean "from"?)`,

@@ -17,6 +17,7 @@ import (
 type plan struct {
 	m       *Mapping
 	g       *graph
+	explode *exploder // not nil: the graph maps what it makes of a record
 	schema  *arrow.Schema
 	scratch sync.Pool // of *exec
 
@@ -78,6 +79,14 @@ func (p *plan) Apply(ctx context.Context, in arrow.Record, skip []connector.RowR
 	if err := p.fits(in); err != nil {
 		return connector.Applied{}, err
 	}
+	if p.explode != nil {
+		return p.applyExploded(ctx, in, skip)
+	}
+	return p.applyRows(ctx, in, skip)
+}
+
+// applyRows maps a record of the graph's own schema.
+func (p *plan) applyRows(ctx context.Context, in arrow.Record, skip []connector.RowResult) (connector.Applied, error) {
 	x := p.scratch.Get().(*exec)
 	defer p.free(x)
 	if p.listing.CompareAndSwap(true, false) {
@@ -120,7 +129,11 @@ func (p *plan) free(x *exec) {
 
 // fits guards against a record of another schema, whose columns would be read as something else.
 func (p *plan) fits(in arrow.Record) error {
-	if s := in.Schema(); s != p.g.schema && !s.Equal(p.g.schema) {
+	want := p.g.schema
+	if p.explode != nil {
+		want = p.explode.g.schema
+	}
+	if s := in.Schema(); s != want && !s.Equal(want) {
 		return connector.Internalf("", "apply: the record of stream %s has another schema than the plan", p.g.stream)
 	}
 	return nil
@@ -162,6 +175,14 @@ func (p *plan) listExtras(x *exec, in arrow.Record) {
 func (p *plan) Key(in arrow.Record, row int) string {
 	if p.fits(in) != nil || row < 0 || row >= int(in.NumRows()) {
 		return ""
+	}
+	if p.explode != nil {
+		parts, err := p.partsOf(in, row, true)
+		if err != nil {
+			return ""
+		}
+		defer parts.rec.Release()
+		in, row = parts.rec, 0
 	}
 	x := p.scratch.Get().(*exec)
 	defer p.free(x)

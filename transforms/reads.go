@@ -19,7 +19,13 @@ func (m *Mapping) Wants(stream string) []Wanted {
 	for _, f := range entry.fields {
 		w := Wanted{Field: f.name}
 		for _, r := range f.steps[0].source.refs {
-			w.From = append(w.From, r.name)
+			name := r.name
+			if ex := entry.explode; ex != nil && headOf(name) == ex.as {
+				name = ex.field.name
+			}
+			if !slices.Contains(w.From, name) {
+				w.From = append(w.From, name)
+			}
 		}
 		if len(w.From) > 0 {
 			out = append(out, w)

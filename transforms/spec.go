@@ -41,6 +41,7 @@ type streamSpec struct {
 	pattern     string
 	at          pos
 	skip        bool
+	explode     *explodeSpec
 	where       *expression
 	fields      []*fieldSpec
 	identifiers []ref
@@ -112,7 +113,7 @@ func (s *Spec) Override(over *Spec) (*Spec, error) {
 	merged := *base
 	merged.fields = slices.Clone(base.fields)
 	for _, entry := range over.streams {
-		if entry.pattern != "*" || entry.skip || entry.where != nil {
+		if entry.pattern != "*" || entry.skip || entry.where != nil || entry.explode != nil {
 			probs = append(probs, entry.at.problem(`changes to a preset stand under the one stream "*", as fields only`))
 			continue
 		}

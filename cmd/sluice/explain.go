@@ -84,12 +84,16 @@ func (a *app) tell(v *connector.Vendor, told *job.Told) error {
 		fmt.Fprintf(w, "The mapping skips the stream %s.\n", told.Stream)
 		return nil
 	case told.Filtered:
-		fmt.Fprintln(w, "The row is left out: it is marked deleted, or `where` is not true for it.")
+		fmt.Fprintln(w, "The row is left out: it is marked deleted, `where` is not true for it, or `explode` finds nothing in it.")
 		return nil
 	}
-	preset := false
+	preset, part := false, 0
 	for i := range told.Fields {
 		f := &told.Fields[i]
+		if f.Part != part {
+			preset, part = false, f.Part
+			fmt.Fprintf(w, "\nrow %d of the %d that explode makes of the record\n", part, told.Parts)
+		}
 		if f.Preset && !preset {
 			preset = true
 			fmt.Fprintf(w, "\npreset of %s\n", v.Title)

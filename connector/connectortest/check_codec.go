@@ -100,6 +100,9 @@ func checkNature(b *bench) {
 		rec := b.record(b.people(4)...)
 		c := b.codecIn(m.Name, rec.Schema())
 		limits := c.Limits()
+		if m.Once == limits.Idempotent {
+			b.errorf("mode %s: a row that goes twice does harm or it does not: Once is %t, Limits().Idempotent %t", m.Name, m.Once, limits.Idempotent)
+		}
 		once := b.after(c, rec)
 		if limits.Idempotent && b.after(c, rec, rec) != once {
 			b.errorf("mode %s: the codec calls itself idempotent, but a repeated request leaves another state", m.Name)

@@ -23,8 +23,8 @@ var Vendor = connector.Vendor{
 	},
 	Fields: fields,
 	Modes: []connector.Mode{
-		{Name: modeAsync, Title: "Asynchronous", Doc: "Up to 200 numbers a request, accepted at once and imported later (async_number)."},
-		{Name: modeSync, Title: "Synchronous", Doc: "Up to 100 numbers a request, imported before the answer (number). One bad number refuses the whole request, which is then halved until it is found."},
+		{Name: modeAsync, Title: "Asynchronous", Doc: "Up to 200 numbers a request, accepted at once and imported later (async_number).", Once: true},
+		{Name: modeSync, Title: "Synchronous", Doc: "Up to 100 numbers a request, imported before the answer (number). One bad number refuses the whole request, which is then halved until it is found.", Once: true},
 	},
 	Mode:   modeOf,
 	Codec:  newCodec,

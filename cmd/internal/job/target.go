@@ -71,6 +71,7 @@ func NewTarget(ctx context.Context, v *connector.Vendor, cfg connector.Config, s
 	}
 	t.Mapping, err = transforms.Compile(s.Mapping, transforms.Options{
 		Preset:      preset,
+		Once:        t.once(),
 		Identifiers: v.MatchKeys,
 		Alloc:       memory.DefaultAllocator,
 		Notice:      func(msg string) { s.Log.Info(msg) },

@@ -22,6 +22,16 @@ func (t *Target) Whole() bool {
 	return false
 }
 
+// once reports whether a row that the target's mode sends twice does harm.
+func (t *Target) once() bool {
+	for _, m := range t.Vendor.Modes {
+		if m.Name == t.Mode {
+			return m.Once
+		}
+	}
+	return false
+}
+
 // CheckWhole refuses what would give a mode that replaces whole groups only a part of them: a limit, input without an end.
 func (t *Target) CheckWhole(follow bool, limit int64) error {
 	switch {
