@@ -86,6 +86,11 @@
 // Where Limits.Splittable is false, a batch is one request: never joined, never in parts, never bisected, and sent again
 // only as a whole. See whole.go.
 //
+// # Queries
+//
+// A Caller asks instead of sending: governor, signature, exchange, reading and waits are those of a Writer, and a query,
+// which changes nothing, is asked again whenever its answer was lost.
+//
 // # Bounds
 //
 // Write does not block: the bytes of all open batches are bounded by the pipeline's window, which stays charged until

@@ -1,21 +1,28 @@
 package deliver
 
 import (
+	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/sluicehq/sluice/connector"
 )
 
 // failuresToStop is how many failed calls in a row, with no answer in between, make an endpoint count as down. One or
 // two happen on a bad line while the other calls still pass.
 const failuresToStop = 3
 
+// sayAgain is how long the log keeps quiet about an endpoint that it has spoken of.
+const sayAgain = time.Minute
+
 // governor decides when one endpoint may be called. Two gates in series: a pacer (calls a second) and an in-flight
 // limit. A signal to slow down stops the endpoint and not a worker: the slot is given back before anything waits. After
 // a stop one call goes alone, and only its success opens the endpoint again.
 //
-// It has no goroutine and no lock: the Writer's lock covers it.
+// It has no goroutine and no lock: that of the Writer or Caller covers it.
 type governor struct {
 	endpoint string
 	pacer    *rate.Limiter // nil: no rate is known
@@ -114,4 +121,52 @@ func (g *governor) halt(now, until time.Time) {
 		g.until = until
 	}
 	g.stoppedAt, g.alone = now, true
+}
+
+// hear takes in what a call says of its endpoint. free: the call costs its rows no send. An error ends the run: the
+// endpoint has been down for too long, or every further call would leave rows in doubt.
+func (g *governor) hear(r *reading, began, now time.Time, c *Config) (free bool, err error) {
+	down := time.Duration(0)
+	switch r.signal {
+	case signalClock:
+	case signalAlive:
+		g.succeeded(began)
+		if r.RetryAfter > 0 {
+			g.pause(now, r.RetryAfter)
+		}
+	case signalThrottle:
+		if r.Verdict == connector.VerdictDelivered || r.Verdict == connector.VerdictPending { // it took the rows, and wants a rest
+			g.succeeded(began)
+			g.stop(began, now, r.RetryAfter)
+			break
+		}
+		free = true
+		down = g.failed(began, now, r.RetryAfter, true)
+	case signalUnheard:
+		free = true
+		down = g.failed(began, now, 0, true)
+	case signalLost, signalGarbled:
+		free = r.signal == signalLost && g.failures > 0
+		down = g.failed(began, now, 0, false)
+	case signalBusy:
+		down = g.failed(began, now, r.RetryAfter, r.RetryAfter > 0)
+	}
+	if g.alone && now.Sub(g.said) >= sayAgain {
+		g.said = now
+		c.Log.Warn("the CRM does not take calls at the moment", slog.String("endpoint", g.endpoint), slog.Any("cause", r.why()))
+	}
+	what := ""
+	switch {
+	case down >= c.OutageLimit:
+		what = "the CRM has taken no call for " + down.Round(time.Second).String()
+	case r.Verdict == connector.VerdictAmbiguous && g.failures >= c.MaxAttempts:
+		// Each more would cost rows that nobody can say of whether they were taken.
+		what = fmt.Sprintf("the answers to %d calls in a row were lost, and these calls must not be repeated", g.failures)
+	default:
+		return free, nil
+	}
+	return free, &connector.Error{
+		Kind: connector.KindTransient, Err: r.why(), What: what,
+		Fix: "Run again when the CRM is back, it goes on behind what is settled",
+	}
 }

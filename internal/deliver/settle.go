@@ -1,7 +1,6 @@
 package deliver
 
 import (
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -10,9 +9,6 @@ import (
 
 // clockTries is how often a request is sent for the vendor's clock's sake, where the codec does not say.
 const clockTries = 3
-
-// sayAgain is how long the log keeps quiet about an endpoint that it has spoken of.
-const sayAgain = time.Minute
 
 // settle turns a reading into what becomes of each row. Under the lock; the call's slot is already free.
 func (w *Writer) settle(c *call, r reading) {
@@ -83,51 +79,16 @@ func stopError(r *reading) error {
 
 // endpoint tells the governor what the call says of it. It returns whether the call costs its rows no send.
 func (w *Writer) endpoint(c *call, r *reading, now time.Time) (free bool) {
-	g, down := c.gov, time.Duration(0)
 	switch r.signal {
-	case signalClock:
-	case signalAlive:
-		g.succeeded(c.began)
-		if r.RetryAfter > 0 {
-			g.pause(now, r.RetryAfter)
-		}
 	case signalThrottle:
 		w.stats.Throttled++
-		if r.Verdict == connector.VerdictDelivered || r.Verdict == connector.VerdictPending { // it took the rows, and wants a rest
-			g.succeeded(c.began)
-			g.stop(c.began, now, r.RetryAfter)
-			break
-		}
-		free = true
-		down = g.failed(c.began, now, r.RetryAfter, true)
-	case signalUnheard:
-		free = true
-		down = g.failed(c.began, now, 0, true)
 	case signalLost, signalGarbled:
 		w.stats.Lost++
-		free = r.signal == signalLost && g.failures > 0
-		down = g.failed(c.began, now, 0, false)
-	case signalBusy:
-		down = g.failed(c.began, now, r.RetryAfter, r.RetryAfter > 0)
 	}
-	if g.alone && now.Sub(g.said) >= sayAgain {
-		g.said = now
-		w.conf.Log.Warn("the CRM does not take calls at the moment", slog.String("endpoint", g.endpoint), slog.Any("cause", r.why()))
+	free, err := c.gov.hear(r, c.began, now, &w.conf)
+	if err != nil {
+		w.fail(err)
 	}
-	what := ""
-	switch {
-	case down >= w.conf.OutageLimit:
-		what = "the CRM has taken no call for " + down.Round(time.Second).String()
-	case r.Verdict == connector.VerdictAmbiguous && g.failures >= w.conf.MaxAttempts:
-		// Each more would cost rows that nobody can say of whether they were taken.
-		what = fmt.Sprintf("the answers to %d calls in a row were lost, and these calls must not be repeated", g.failures)
-	default:
-		return free
-	}
-	w.fail(&connector.Error{
-		Kind: connector.KindTransient, Err: r.why(), What: what,
-		Fix: "Run again when the CRM is back, it goes on behind what is settled",
-	})
 	return free
 }
 
