@@ -132,19 +132,20 @@ func (c *codec) bind(schema *arrow.Schema) error {
 
 func (c *codec) Limits() connector.Limits { return c.limits }
 
-// AppendKeys hashes agent and number together: the same number at another agent is another contact.
+// AppendKeys hashes the number, though the same number at another agent is another contact: an answer names failed contacts
+// by number alone, and a number that was just taken is locked for every agent. So such rows go one after the other, in
+// requests of their own, and each answer can be read.
 func (c *codec) AppendKeys(dst []uint64, rec arrow.Record, row int) []uint64 {
 	base, from := rows.Base(rec)
 	number := c.number(base, from+row)
 	if number == "" {
 		return dst
 	}
-	agent := c.agent(base, from+row)
 	if c.mode.Whole {
 		// The earlier of two rows of a key is dropped, so only what is surely one contact shares a key.
-		return append(dst, connector.NewKeyHash(0).Text(agent).Byte(0xff).Text(number).Sum())
+		return append(dst, connector.NewKeyHash(0).Text(c.agent(base, from+row)).Byte(0xff).Text(number).Sum())
 	}
-	return append(dst, hashKey(agent, number))
+	return append(dst, connector.NewKeyHash(0).Text(digits(number)).Sum())
 }
 
 // AppendGroup names the agent whose pool a request of a whole mode replaces. Spellings that differ in the case of letters
@@ -264,19 +265,6 @@ func (c *codec) ParseResponse(resp *connector.Response, rec arrow.Record) (conne
 
 // Format keeps the key of the embedded signer out of every verb.
 func (c *codec) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "socialepoch codec") }
-
-// hashKey hashes the agent, without regard to the case of ASCII letters, and the digits of the number.
-func hashKey(agent, number string) uint64 {
-	h := connector.NewKeyHash(0)
-	for i := range len(agent) {
-		b := agent[i]
-		if b >= 'A' && b <= 'Z' {
-			b += 'a' - 'A'
-		}
-		h = h.Byte(b)
-	}
-	return h.Byte(0xff).Text(digits(number)).Sum() // 0xff is no byte of UTF-8: where the agent ends
-}
 
 // digits is what a number is known by: its ASCII digits, or the whole text where it has none.
 func digits(s string) string {
