@@ -137,11 +137,22 @@ type Fetcher interface {
 	ParseFetch(dst []byte, resp *Response, body []byte) ([]byte, Outcome, error)
 }
 
+// Confirmer is what a Hook implements whose requests may name an address where their sender wants to be told, apart from
+// the answer, that they were stored. Whoever keeps the requests calls it once a request is stored and answered, if the
+// host of the address is one that a person has listed, and past the same guard as a Fetcher's.
+type Confirmer interface {
+	// AppendConfirm makes the call for a stored body, signed for now. False: none is asked for.
+	AppendConfirm(req *Request, body []byte, now time.Time) (bool, error)
+	// ParseConfirm reads the answer: Delivered, Retry, or Rejected for good. An error means that it cannot be read.
+	ParseConfirm(resp *Response) (Outcome, error)
+}
+
 // Ticket is what a signature proves. Where it does not cover the body, the same one with another body is suspicious.
 // Without a Token nothing was signed: only the address of the endpoint is proved, and no repeat is suspicious.
 type Ticket struct {
 	Tenant  string
 	Signed  time.Time // by the vendor's clock; zero: it does not say
+	Expires time.Time // from then on Verify takes it for stale; zero: never
 	Token   string    // what was verified; kept as a hash only
 	HasBody bool      // the signature covers the body
 }

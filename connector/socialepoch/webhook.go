@@ -213,7 +213,7 @@ func (h *hook) check(c credentials, now time.Time) (connector.Ticket, error) {
 		return connector.Ticket{}, fmt.Errorf("socialepoch: %w: its time is %s, the clock here says %s", connector.ErrStale,
 			signed.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
-	return connector.Ticket{Tenant: c.tenant, Signed: signed, Token: hex.EncodeToString(given)}, nil
+	return connector.Ticket{Tenant: c.tenant, Signed: signed, Expires: signed.Add(h.window), Token: hex.EncodeToString(given)}, nil
 }
 
 // Split gives each item of the list named data the key by which a repeat of it is known.

@@ -77,7 +77,7 @@ func TestVerifyGolden(t *testing.T) {
 			header := map[string]string{"Tenant_id": v.tenant, "Timestamp": v.stamp, "Access_token": v.token}
 			for name, req := range map[string]*connector.Request{"header": request(header, "{}"), "body": request(nil, inBodyMode(v.token, v.tenant, v.stamp))} {
 				ticket, err := h.Verify(req, time.UnixMilli(ms))
-				want := connector.Ticket{Tenant: v.tenant, Signed: time.UnixMilli(ms), Token: v.token}
+				want := connector.Ticket{Tenant: v.tenant, Signed: time.UnixMilli(ms), Expires: time.UnixMilli(ms).Add(defaultWindow * time.Second), Token: v.token}
 				if err != nil || ticket != want {
 					t.Errorf("%s, %s: got %+v, %v", name, v.stamp, ticket, err)
 				}
