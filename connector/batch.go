@@ -61,7 +61,7 @@ type Settled struct {
 // Reserved column names. A source field of such a name is read as data of that name only inside "_extra".
 const (
 	// ColumnNull marks explicit nulls of typed columns: a binary column that holds, per row, a bit set over the column
-	// indexes (bit i%8 of byte i/8); null where the row has none.
+	// indexes (bit i%8 of byte i/8); null where the row has none. A bit over a column that holds "" says that it is empty on purpose.
 	ColumnNull = "_null"
 	// ColumnExtra holds what the schema does not name: a utf8 column with one JSON object per row, null where empty.
 	// For a refused row it holds the raw text as it came.

@@ -3,14 +3,15 @@ package transforms
 import "github.com/sluicehq/sluice/connector"
 
 // customObject builds the canonical object `custom`, row by row: first what the mapping names, then the members of a
-// `custom` that the source has itself, then, for `rest: custom`, what "_extra" holds. The first to give a name wins, and
-// what is null is left out.
+// `custom` that the source has itself, then, for `rest: custom`, what "_extra" holds. The first to give a name wins.
+// What is null is left out, unless on_null is keep.
 type customObject struct {
 	keys     []string // JSON text of the names of the inputs, with the colon; the base has none
 	names    []string
 	explicit map[string]bool
 	base     int // the input that is an object to be spliced in, -1: none
 	extras   bool
+	nulls    bool // members that are null are kept
 	consumed map[string]bool
 }
 
@@ -41,7 +42,7 @@ func (c *customObject) fill(x *exec, in []input, vec *vector) {
 		for i := range in {
 			v := x.get(&in[i], r)
 			switch {
-			case v.missing():
+			case v.k == kindAbsent, v.k == kindNull && (!c.nulls || i == c.base):
 			case i != c.base:
 				dst = append(separate(dst), c.keys[i]...)
 				dst = x.appendJSON(dst, v)
@@ -70,7 +71,7 @@ func (c *customObject) spliceBase(x *exec, dst []byte, base string) []byte {
 	}
 	members, _ := x.membersOf(base)
 	for _, m := range members {
-		if m.raw != "null" && !c.explicit[m.key] {
+		if (c.nulls || m.raw != "null") && !c.explicit[m.key] {
 			dst = appendMember(dst, m)
 		}
 	}
@@ -84,7 +85,7 @@ func (c *customObject) spliceExtra(x *exec, dst []byte, extra, base string) []by
 	}
 	members, _ := x.membersOf(extra)
 	for _, m := range members {
-		if m.raw == "null" || c.explicit[m.key] || c.consumed[m.key] || bookkeeping(m.key) {
+		if m.raw == "null" && !c.nulls || c.explicit[m.key] || c.consumed[m.key] || bookkeeping(m.key) {
 			continue
 		}
 		if base == "" || x.objectMember(base, m.key).k == kindAbsent {

@@ -34,6 +34,7 @@ type exec struct {
 	arena   []byte  // text made by steps; its strings live until the next chunk
 	buf     []byte  // text in the making
 	members []member
+	swapped vector // a column with something else in the place of its nulls
 	dec     jx.Decoder
 	thread  *starlark.Thread
 	args    starlark.Tuple
@@ -103,7 +104,8 @@ func (x *exec) end() {
 func (x *exec) fail(row int32, f *fault) value {
 	switch x.node.onError {
 	case onErrorNull:
-		return value{k: kindNull}
+		// Absent, not null: a value that could not be read must not empty the field at the vendor, see on_null.
+		return value{}
 	case onErrorFail:
 		if x.err == nil {
 			x.err = connector.Configf("Mend the row at its source, or set `on_error: reject` on the field",

@@ -44,6 +44,7 @@ type node struct {
 	slot     int
 	kinds    Kinds
 	onError  onError
+	onNull   nullRule
 	required bool
 	alias    bool // the value of another slot as it is
 	never    bool // nothing can come of it: none of its inputs exists
@@ -59,9 +60,12 @@ type output struct {
 	slot  int // of the vector; not used where share >= 0
 	share int // index of the input's column that is handed on, -1: none
 	field arrow.Field
-	never bool // null in every row
-	like  int  // the input's column of text that the steps may leave as it is, -1: none
-	extra bool // what `rest: keep` leaves of "_extra"
+	never bool   // null in every row
+	like  int    // the input's column of text that the steps may leave as it is, -1: none
+	null  onNull // what becomes of a null
+	clear *value // what stands for one, with onNullClear
+	nulls bool   // the column "_null" itself
+	extra bool   // what `rest: keep` leaves of "_extra"
 }
 
 // key is a way to name a row for people.
@@ -85,10 +89,13 @@ type builder struct {
 	targets    map[string]*node // fields of the user's document, by name
 	canon      map[string]input // canonical columns read by their own names
 	consumed   map[string]bool  // source fields that the mapping names
+	groups     []*node          // objects that are made of several fields
+	parts      map[*node]*node  // field → the object it is a part of
 	loose      []*node          // user's fields that the preset does not know
 	custom     *node
 	customSpec *customObject
 	problems   Problems
+	uncleared  []unclear
 	notices    []string
 }
 
@@ -98,7 +105,7 @@ func build(o Options, user *Spec, stream string, entry *streamSpec, schema *arro
 		graph: &graph{stream: stream, schema: schema, extra: -1, nulls: -1, wanted: map[string]int{}},
 		opts:  o, entry: entry, preset: o.Preset.preset(), known: schema != nil,
 		slotOf: map[string]int{}, shared: map[int]int{}, origin: map[int]int{}, kindsOf: map[int]Kinds{}, targets: map[string]*node{},
-		canon: map[string]input{}, consumed: map[string]bool{},
+		canon: map[string]input{}, parts: map[*node]*node{}, consumed: map[string]bool{},
 	}
 	if schema != nil {
 		b.extra = fieldIndex(schema, connector.ColumnExtra)
@@ -111,10 +118,13 @@ func build(o Options, user *Spec, stream string, entry *streamSpec, schema *arro
 	b.byName = entry == nil || len(entry.fields) == 0
 	b.useMarkers()
 	b.userFields()
+	b.nestedFields()
+	b.unknownTargets()
 	b.customField()
 	b.presetFields()
 	b.customRest()
 	b.outputs()
+	b.markedNulls()
 	b.keyFields()
 	b.finish()
 	return b, b.problems.err()
@@ -200,18 +210,7 @@ func (b *builder) bind(r ref) input {
 // column binds a reference of the preset: to the user's field of that name, or to the record where the user's document
 // leaves it alone.
 func (b *builder) column(r ref) input {
-	whole := pathOf(r.name)
-	head, rest := whole[0], whole[1:]
-	n, path := b.targets[r.name], []string(nil)
-	if n == nil && len(rest) > 0 && b.targets[head] != nil {
-		n, path = b.targets[head], rest
-	}
-	if head == customColumn && b.custom != nil {
-		n, path = b.custom, nil
-		if len(rest) > 0 {
-			path = rest
-		}
-	}
+	n, path := b.target(r)
 	switch {
 	case n != nil:
 		n.used = true
@@ -225,6 +224,24 @@ func (b *builder) column(r ref) input {
 		return b.field(r)
 	}
 	return input{ref: r}
+}
+
+// target finds the field of the user's document that a reference of the preset means, and the path into it; nil: none.
+func (b *builder) target(r ref) (*node, []string) {
+	whole := pathOf(r.name)
+	head, rest := whole[0], whole[1:]
+	switch {
+	case head == customColumn && b.custom != nil:
+		if len(rest) == 0 {
+			return b.custom, nil
+		}
+		return b.custom, rest
+	case b.targets[r.name] != nil:
+		return b.targets[r.name], nil
+	case len(rest) > 0:
+		return b.targets[head], rest
+	}
+	return nil, nil
 }
 
 // canonicalText reads a canonical column under its own name; what is not text there becomes text.

@@ -18,7 +18,10 @@ func (b *builder) userFields() {
 		return
 	}
 	for _, f := range b.entry.fields {
-		n := &node{name: f.name, at: f.at, steps: f.steps, onError: max(f.onError, onErrorReject), required: f.required, share: -1}
+		n := &node{name: f.name, at: f.at, steps: f.steps, onError: max(f.onError, onErrorReject), onNull: f.onNull, required: f.required, share: -1}
+		if n.onNull.do == onNullUnset {
+			n.onNull = b.entry.onNull
+		}
 		for _, r := range f.steps[0].source.refs {
 			n.inputs = append(n.inputs, b.field(r))
 		}
@@ -32,10 +35,33 @@ func (b *builder) userFields() {
 		b.targets[f.name] = n
 		b.nodes = append(b.nodes, n)
 	}
+}
+
+// made lists what the user's document makes: its fields, with objects in the place of the first of their parts, and
+// without the members of custom.
+func (b *builder) made() []*node {
+	var list []*node
+	if b.entry == nil {
+		return nil
+	}
 	for _, f := range b.entry.fields {
-		if n := b.targets[f.name]; b.preset == nil {
+		n := b.targets[f.name]
+		if whole := b.parts[n]; whole != nil {
+			n = whole
+		}
+		if !strings.HasPrefix(n.name, customColumn+".") && !slices.Contains(list, n) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// unknownTargets finds the columns that the vendor's preset knows nothing of. Without a preset each is one of the output.
+func (b *builder) unknownTargets() {
+	for _, n := range b.made() {
+		if b.preset == nil {
 			n.used = true
-		} else if !b.knows(f.name) && !strings.HasPrefix(f.name, customColumn+".") {
+		} else if !b.knows(n.name) {
 			b.unknownTarget(n)
 		}
 	}
@@ -149,7 +175,8 @@ func (b *builder) customField() {
 	} else if len(parts) == 0 {
 		return
 	}
-	n := &node{name: customColumn, at: b.entry.at, onError: onErrorReject, share: -1}
+	n := &node{name: customColumn, at: b.entry.at, onError: onErrorReject, onNull: b.entry.onNull, share: -1}
+	c.nulls = n.onNull.do == onNullKeep
 	for _, part := range parts {
 		part.used = true
 		n.inputs = append(n.inputs, input{ref: ref{name: part.name, at: part.at}, alts: []access{{slot: part.slot}}})
@@ -214,6 +241,7 @@ func (b *builder) presetFields() {
 		slots[f.name] = n
 		b.nodes = append(b.nodes, n)
 		b.outs = append(b.outs, b.outputOf(n))
+		b.presetNull(f, n)
 		if n.required && n.never && !b.byName {
 			b.problem(b.entry.at, "%s is required, and no field of the mapping leads to it: map %s", f.name, orList(refNames(f)))
 		}
@@ -252,6 +280,7 @@ func (b *builder) presetField(f *fieldSpec) *node {
 		refs = []ref{{name: f.name, at: t.at}}
 		n.steps = []*step{fromStep(refs[0])}
 	}
+	b.agreeOnNull(n, refs)
 	n.onError = f.onError
 	agreed := onErrorUnset
 	for _, r := range refs {
@@ -282,9 +311,9 @@ func (b *builder) outputs() {
 		b.keepRest()
 		return
 	default:
-		for _, f := range b.entry.fields {
-			if !strings.HasPrefix(f.name, customColumn+".") && (f.name != customColumn || b.custom == nil) {
-				b.outs = append(b.outs, b.outputOf(b.targets[f.name]))
+		for _, n := range b.made() {
+			if n.name != customColumn || b.custom == nil {
+				b.outs = append(b.outs, b.outputOf(n))
 			}
 		}
 		if b.custom != nil {
@@ -317,17 +346,23 @@ func (b *builder) keepRest() {
 	for _, name := range b.unnamed() {
 		if !taken[name] {
 			at := fieldIndex(b.schema, name)
-			b.outs = append(b.outs, output{name: name, share: at, like: -1, field: b.schema.Field(at)})
+			b.outs = append(b.outs, output{name: name, slot: -1, share: at, like: -1, field: b.schema.Field(at), null: b.restNull()})
 		}
 	}
 	if b.extra >= 0 {
-		b.outs = append(b.outs, output{name: connector.ColumnExtra, share: -1, slot: -1, like: -1, extra: true, field: connector.JSONField(connector.ColumnExtra)})
+		b.outs = append(b.outs, output{name: connector.ColumnExtra, share: -1, slot: -1, like: -1, extra: true, field: connector.JSONField(connector.ColumnExtra), null: b.restNull()})
 	}
 }
 
 // outputOf gives the column of a node: shared where the record holds its very values in the same type.
 func (b *builder) outputOf(n *node) output {
 	o := output{name: n.name, slot: n.slot, share: n.share, like: -1, never: n.never, field: fieldOf(n.name, n.kinds)}
+	if o.null = n.onNull.do; b.preset == nil && o.null == onNullClear {
+		o.null = onNullKeep
+	}
+	if o.null > onNullOmit {
+		o.share = -1 // a null may have to be marked
+	}
 	if o.share >= 0 {
 		from := b.schema.Field(o.share)
 		if !arrow.TypeEqual(from.Type, o.field.Type) || connector.IsJSON(from) != connector.IsJSON(o.field) {

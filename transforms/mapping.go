@@ -44,8 +44,8 @@ func Compile(user *Spec, o Options) (*Mapping, error) {
 		return nil, connector.Internalf("", "compile: %s must hold exactly one stream, \"*\", with fields", o.Preset.name)
 	}
 	m := &Mapping{user: user, opts: o, noticed: map[string]bool{}}
-	if p := o.Preset.preset(); p != nil && (p.where != nil || p.explode != nil || p.rest != restDrop || p.onDelete != deleteSkip) {
-		return nil, connector.Internalf("", "compile: %s: where, explode, rest and on_delete are the user's to say, not a preset's", o.Preset.name)
+	if p := o.Preset.preset(); p != nil && (p.where != nil || p.explode != nil || p.onNull.do != onNullUnset || p.rest != restDrop || p.onDelete != deleteSkip) {
+		return nil, connector.Internalf("", "compile: %s: where, explode, on_null, rest and on_delete are the user's to say, not a preset's", o.Preset.name)
 	}
 	entries := []*streamSpec{nil}
 	if user != nil {
@@ -58,9 +58,7 @@ func Compile(user *Spec, o Options) (*Mapping, error) {
 			_, err := build(o, user, "", nil, nil)
 			problems = append(problems, problemsOf(err)...)
 		case !entry.skip:
-			if entry.identifiers != nil {
-				problems = append(problems, entry.at.problem("identifiers stand in a vendor's preset only"))
-			}
+			problems = append(problems, entry.presetOnly()...)
 			if entry.explode != nil && o.Once {
 				problems = append(problems, entry.explode.field.at.problem(
 					"explode makes several rows of one, and what is written here does harm when it is written twice, as a refused row that is sent again in part would be"))
@@ -73,6 +71,22 @@ func Compile(user *Spec, o Options) (*Mapping, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// presetOnly reports what a user's document cannot say.
+func (s *streamSpec) presetOnly() (problems Problems) {
+	if s.identifiers != nil {
+		problems = append(problems, s.at.problem("identifiers stand in a vendor's preset only"))
+	}
+	if s.nulls {
+		problems = append(problems, s.at.problem("nulls stands in a vendor's preset only; on_null says what becomes of a field that is null"))
+	}
+	for _, f := range s.fields {
+		if f.clear != nil {
+			problems = append(problems, f.clearAt.problem("clear stands in a vendor's preset only; on_null says what becomes of a field that is null"))
+		}
+	}
+	return problems
 }
 
 // Fields lists the source fields that a reader without a schema should make columns of: those the mapping reads, or the

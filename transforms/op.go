@@ -80,7 +80,7 @@ func union(in []Kinds) (all Kinds) {
 
 // opNames returns the names of all ops and field settings, for hints.
 func opNames() []string {
-	names := []string{keySteps, keyOnError, keyRequired}
+	names := []string{keySteps, keyOnError, keyOnNull, keyRequired}
 	for _, op := range Ops() {
 		names = append(names, op.Name)
 	}

@@ -28,6 +28,8 @@ func newWriter(p *plan, in arrow.Record) *writer {
 	w := &writer{p: p, in: in, cols: make([]sink, len(p.g.outs)), index: make([]int32, 0, rows)}
 	for i, o := range p.g.outs {
 		switch {
+		case o.nulls:
+			w.cols[i] = newNullSink(p.m.opts.Alloc, p.g.outs)
 		case o.never || o.share >= 0:
 		case o.field.Type.ID() == arrow.INT64:
 			w.cols[i] = &intSink{b: array.NewInt64Builder(p.m.opts.Alloc), rows: rows}
@@ -51,10 +53,12 @@ func (w *writer) write(x *exec) error {
 			continue
 		}
 		if o := &w.p.g.outs[i]; o.extra {
-			if err := x.writeExtra(c.(*textSink), w.p.consumed); err != nil {
+			if err := x.writeExtra(c.(*textSink), w.p.consumed, o.null > onNullOmit); err != nil {
 				return err
 			}
-		} else if err := c.append(x, &x.vecs[o.slot], x.sel); err != nil {
+		} else if o.nulls {
+			c.(*nullSink).mark(x, w.in)
+		} else if err := c.append(x, x.cleared(o), x.sel); err != nil {
 			return err
 		}
 	}
@@ -100,7 +104,7 @@ func (w *writer) record(index []int32) (arrow.Record, error) {
 // share hands the input's column on: the very array, or the runs of it that are left.
 func (w *writer) share(o *output, from int, index []int32) (arrow.Array, error) {
 	col := w.in.Column(from)
-	if text, ok := col.(*array.String); ok && connector.IsJSON(o.field) && hasNullText(text) {
+	if text, ok := col.(*array.String); ok && connector.IsJSON(o.field) && o.null <= onNullOmit && hasNullText(text) {
 		return w.withoutNulls(text, index), nil
 	}
 	if index == nil {
@@ -171,7 +175,7 @@ func (w *writer) release() {
 }
 
 // writeExtra hands on what is left of "_extra" when the mapping has taken what it reads.
-func (x *exec) writeExtra(s *textSink, consumed map[string]bool) error {
+func (x *exec) writeExtra(s *textSink, consumed map[string]bool, nulls bool) error {
 	offsets, dst := arrow.Int32Traits.CastFromBytes(s.offsets.Bytes()), x.buf[:0]
 	for _, r := range x.sel {
 		start := len(dst)
@@ -179,7 +183,7 @@ func (x *exec) writeExtra(s *textSink, consumed map[string]bool) error {
 		if extra := x.extraOf(r); extra != "" {
 			members, _ := x.membersOf(extra)
 			for _, m := range members {
-				if consumed[m.key] || bookkeeping(m.key) || m.raw == "null" {
+				if consumed[m.key] || bookkeeping(m.key) || m.raw == "null" && !nulls {
 					continue
 				}
 				if len(dst) > start+1 {

@@ -3,6 +3,7 @@ package transforms
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,8 @@ const (
 	keyExplode     = "explode"
 	keyRest        = "rest"
 	keyOnNull      = "on_null"
+	keyNulls       = "nulls"
+	keyClear       = "clear"
 	keyOnDelete    = "on_delete"
 	keyIdentifiers = "identifiers"
 	keySteps       = "steps"
@@ -176,9 +179,10 @@ func (p *parser) stream(e entry) *streamSpec {
 			word, _ := k.value.oneOf("drop", "keep", "custom")
 			s.rest = map[string]rest{"keep": restKeep, "custom": restCustom}[word]
 		case keyOnNull:
-			if !k.value.isScalar() || k.value.node.Value != "omit" {
-				k.value.problem("takes omit: a field that is null or absent is left out; %s is not available", k.value.noun())
-			}
+			s.onNull = parseOnNull(k.value)
+		case keyNulls:
+			word, _ := k.value.oneOf("omitted", "sent")
+			s.nulls = word == "sent"
 		case keyOnDelete:
 			if word, _ := k.value.oneOf("skip", "reject"); word == "reject" {
 				s.onDelete = deleteReject
@@ -194,9 +198,14 @@ func (p *parser) stream(e entry) *streamSpec {
 	return s
 }
 
+func parseOnNull(a arg) nullRule {
+	word, _ := a.oneOf("omit", "clear", "keep")
+	return nullRule{map[string]onNull{"omit": onNullOmit, "clear": onNullClear, "keep": onNullKeep}[word], a.pos()}
+}
+
 func (p *parser) field(e entry) *fieldSpec {
 	f := &fieldSpec{name: e.key, at: e.at.pos()}
-	if e.key == "" || e.key == connector.ColumnNull || e.key == connector.ColumnExtra {
+	if slices.Contains(strings.Split(e.key, "."), "") || e.key == connector.ColumnNull || e.key == connector.ColumnExtra {
 		e.at.problem("a field cannot be named %q", e.key)
 	}
 	switch {
@@ -216,6 +225,11 @@ func (p *parser) field(e entry) *fieldSpec {
 		case keyOnError:
 			word, _ := k.value.oneOf("reject", "null", "fail")
 			f.onError = map[string]onError{"reject": onErrorReject, "null": onErrorNull, "fail": onErrorFail}[word]
+		case keyOnNull:
+			f.onNull = parseOnNull(k.value)
+		case keyClear:
+			v := k.value.constant()
+			f.clear, f.clearAt = &v, k.at.pos()
 		case keyRequired:
 			f.required = k.value.flag()
 		case keySteps:

@@ -27,7 +27,7 @@ streams:
   contacts:
     feilds: {}
     rest: kepe
-    on_null: clear
+    on_null: cleer
     fields:
       email: {form: mail, trim: yes please, cse: lower}
       phone: {from: tel, phone: {format: e164, region: CN}}
@@ -40,7 +40,7 @@ streams:
 `, []string{
 		`m.yaml:4: streams.contacts.feilds: unknown key "feilds" (did you mean "fields"?); a stream takes fields, explode, where, rest, on_null, on_delete or identifiers`,
 		`m.yaml:5: streams.contacts.rest: takes drop, keep or custom, not "kepe" (did you mean "keep"?)`,
-		`m.yaml:6: streams.contacts.on_null: takes omit: a field that is null or absent is left out; "clear" is not available`,
+		`m.yaml:6: streams.contacts.on_null: takes omit, clear or keep, not "cleer" (did you mean "clear"?)`,
 		`m.yaml:8: streams.contacts.fields.email.form: unknown step "form" (did you mean "from"?)`,
 		`m.yaml:8: streams.contacts.fields.email.trim: takes true or false, not "yes please"`,
 		`m.yaml:8: streams.contacts.fields.email.cse: unknown step "cse" (did you mean "case"?)`,

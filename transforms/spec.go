@@ -36,6 +36,22 @@ const (
 	deleteReject
 )
 
+// onNull says what becomes of a field that is null; one that is absent is always left out.
+type onNull uint8
+
+const (
+	onNullUnset onNull = iota
+	onNullOmit         // left out, as if it were absent
+	onNullClear        // written in the vendor's own form for a field that is to be emptied
+	onNullKeep         // written as null
+)
+
+// nullRule is `on_null:` and where it stands.
+type nullRule struct {
+	do onNull
+	at pos
+}
+
 // streamSpec is one entry of `streams:`.
 type streamSpec struct {
 	pattern     string
@@ -47,6 +63,8 @@ type streamSpec struct {
 	identifiers []ref
 	rest        rest
 	onDelete    onDelete
+	onNull      nullRule
+	nulls       bool // of a preset: the codec writes explicit nulls
 }
 
 // fieldSpec is one entry of `fields:`; its first step is a source.
@@ -55,6 +73,9 @@ type fieldSpec struct {
 	at       pos
 	steps    []*step
 	onError  onError
+	onNull   nullRule
+	clear    *value // of a preset: the wire form of a field that is to be emptied
+	clearAt  pos
 	required bool
 }
 
@@ -124,6 +145,7 @@ func (s *Spec) Override(over *Spec) (*Spec, error) {
 				merged.fields = append(merged.fields, f)
 			}
 		}
+		merged.nulls = merged.nulls || entry.nulls
 		if entry.identifiers != nil {
 			merged.identifiers = entry.identifiers
 		}

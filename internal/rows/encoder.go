@@ -9,7 +9,7 @@ import (
 // Encoder writes rows of one schema as JSON objects, fast: what a schema tells is worked out once, what a record tells
 // once per Bind, and AppendObject allocates nothing but the growth of dst. It is for one goroutine at a time.
 type Encoder struct {
-	// OmitEmpty leaves out text columns that hold "".
+	// OmitEmpty leaves out text columns that hold "", unless "_null" marks them: then they are empty on purpose.
 	OmitEmpty bool
 
 	cols  []encoderColumn
@@ -75,7 +75,7 @@ func (e *Encoder) AppendObject(dst []byte, row int) []byte {
 	for i := range e.cols {
 		c := &e.cols[i]
 		if !c.isNull(row) {
-			if e.OmitEmpty && c.of == kindText && len(c.bytes(row)) == 0 {
+			if e.OmitEmpty && c.of == kindText && len(c.bytes(row)) == 0 && !hasBit(nulls, c.index) {
 				continue
 			}
 			dst = c.appendValue(append(dst, c.frag...), row)
