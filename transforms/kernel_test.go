@@ -30,6 +30,10 @@ var kernels = []struct {
 		[]string{"{phone: {format: digits}}"},
 	},
 	{
+		rapid.OneOf(rapid.StringMatching(`[+ ]?(00|0)?(86|1|49|44)?[ -]?1[3-8][0-9]{3}-?[0-9]{5,7}[x@]?`), rapid.StringMatching(`\+(86 ?1[3-9]|1 [2-9]|49 1[567]|44 7[0-9]|7 9|966 5|39 3|0)[0-9]{7,9}`)),
+		[]string{"{phone: {region: CN}}", "{phone: {region: DE, format: national}}", "{phone: {format: e164}}", "{phone: {region: US, format: e164}}"},
+	},
+	{
 		rapid.SampledFrom([]string{"F", "M", "f", "female", "male", "FM", "MF", "1", "1.0", "true", "True", "", " "}),
 		[]string{"{gender: true}", "{gender: {map: {1: male, x: female}, to: {male: 1, female: 0}}}", "{gender: {map: {fm: male}}}, {default: other}", "{map: {F: female, M: 1, female: [a], FM: null, 1: true, \"\": blank}}", "{map: {F: female, M: 1, 1: true}}, {default: other}"},
 	},

@@ -30,7 +30,7 @@ streams:
     on_null: cleer
     fields:
       email: {form: mail, trim: yes please, cse: lower}
-      phone: {from: tel, phone: {format: e164, region: CN}}
+      phone: {from: tel, phone: {format: E164, regoin: CN}}
       birthday: {from: b, date: {in: ["%Y-%Q", "2006-01-02"], tz: Nowhere/City}}
       remark: {from: r, truncate: -1, max_length: ten}
       name: {from: a, value: b}
@@ -44,8 +44,8 @@ streams:
 		`m.yaml:8: streams.contacts.fields.email.form: unknown step "form" (did you mean "from"?)`,
 		`m.yaml:8: streams.contacts.fields.email.trim: takes true or false, not "yes please"`,
 		`m.yaml:8: streams.contacts.fields.email.cse: unknown step "cse" (did you mean "case"?)`,
-		`m.yaml:9: streams.contacts.fields.phone.phone.region: unknown setting "region"; it takes format`,
-		`m.yaml:9: streams.contacts.fields.phone.phone.format: takes digits, not "e164"`,
+		`m.yaml:9: streams.contacts.fields.phone.phone.regoin: unknown setting "regoin" (did you mean "region"?); it takes region or format`,
+		`m.yaml:9: streams.contacts.fields.phone.phone.format: takes digits, e164 or national, not "E164" (did you mean "e164"?)`,
 		`m.yaml:10: streams.contacts.fields.birthday.date.tz: "Nowhere/City" is no time zone; write one such as Asia/Shanghai or UTC`,
 		`m.yaml:10: streams.contacts.fields.birthday.date.in: layout "%Y-%Q": %Q is no directive`,
 		`m.yaml:10: streams.contacts.fields.birthday.date.in: layout "2006-01-02": it holds no directive such as %Y; besides those there are unix and unix_ms`,
