@@ -1,0 +1,49 @@
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sluicehq/sluice/connector"
+)
+
+// Placeholder configures a vendor with what its table gives as examples, so that a mapping can be tried against its preset
+// and its codec where there is no account. Nothing can be sent with it.
+func Placeholder(v *connector.Vendor) (connector.Config, error) {
+	settings := map[string]any{}
+	for i := range v.Fields {
+		// A default for all rows stands in for what a sample may lack.
+		if f := &v.Fields[i]; f.Required || f.Type == connector.TypeString && strings.HasPrefix(f.Name, "default_") {
+			settings[f.Name] = placeholder(f)
+		}
+	}
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return nil, fmt.Errorf("placeholder: %w", err)
+	}
+	cfg := v.NewConfig()
+	if err := json.Unmarshal(text, cfg); err != nil {
+		return nil, fmt.Errorf("placeholder: %s: %w", v.Name, err)
+	}
+	return cfg, cfg.Validate()
+}
+
+func placeholder(f *connector.Field) any {
+	switch {
+	case len(f.Examples) > 0:
+		return f.Examples[0]
+	case len(f.Enum) > 0:
+		return f.Enum[0]
+	}
+	switch f.Type {
+	case connector.TypeInteger, connector.TypeNumber:
+		if f.Min != nil {
+			return *f.Min
+		}
+		return 1
+	case connector.TypeBoolean:
+		return true
+	}
+	return "x"
+}
