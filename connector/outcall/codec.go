@@ -27,6 +27,7 @@ const contentJSON = "application/json"
 // Columns of a row that are written as they are.
 const (
 	colPhone      = "phone"
+	colAbroad     = "international" // has a value where phone came with a country code; never sent
 	colSex        = "sex"
 	colComponents = "components"
 	colExtra      = "extra" // the row's key at its source
@@ -48,10 +49,11 @@ type codec struct {
 	prefix []byte // the body up to the first row
 	limits connector.Limits
 
-	phone, sex, components, extra int // columns, -1 where the schema has none
-	texts, late                   []member
-	ids                           []idMember
-	single                        []member // columns that are one component each; key is its id
+	phone, abroad, sex, components, extra int // columns, -1 where the schema has none
+
+	texts, late []member
+	ids         []idMember
+	single      []member // columns that are one component each; key is its id
 }
 
 // member is a text column and its key in the request, as JSON with comma and colon.
@@ -116,7 +118,7 @@ func (c *codec) head() []byte {
 
 // bind finds the columns and refuses a schema that the vendor would not take.
 func (c *codec) bind(schema *arrow.Schema) error {
-	c.phone, c.sex, c.components, c.extra = -1, -1, -1, -1
+	c.phone, c.abroad, c.sex, c.components, c.extra = -1, -1, -1, -1, -1
 	known := map[string]map[string]int64{"source_id": c.config.Sources, "industry_id": c.config.Industries, "grade_id": c.config.Grades}
 	for i, f := range schema.Fields() {
 		want := arrow.STRING
@@ -124,6 +126,8 @@ func (c *codec) bind(schema *arrow.Schema) error {
 		switch {
 		case f.Name == colPhone:
 			c.phone = i
+		case f.Name == colAbroad:
+			c.abroad = i
 		case f.Name == colSex:
 			c.sex, want = i, arrow.INT64
 		case f.Name == colComponents:
@@ -163,9 +167,12 @@ func (c *codec) AppendKeys(dst []uint64, rec arrow.Record, row int) []uint64 {
 	if text == "" {
 		return dst
 	}
-	phone, bad := c.number(text)
+	abroad := textAt(rec, c.abroad, row) != ""
+	phone, bad := c.number(text, abroad)
 	if bad != "" {
-		phone = text
+		if phone = text; abroad {
+			phone = "+" + text // not the mainland number of these digits
+		}
 	}
 	return append(dst, connector.NewKeyHash(0).Text(phone).Sum())
 }
@@ -213,7 +220,7 @@ func (c *codec) appendRow(b []byte, rec arrow.Record, row int) ([]byte, *connect
 	if text == "" {
 		return b, &connector.RowResult{Code: connector.CodeNoIdentifier, Field: colPhone, Message: "phone has no value"}
 	}
-	phone, bad := c.number(text)
+	phone, bad := c.number(text, textAt(rec, c.abroad, row) != "")
 	if bad != "" {
 		return b, &connector.RowResult{Code: connector.CodeBadPhone, Field: colPhone, Message: bad}
 	}

@@ -88,7 +88,7 @@ func TestNumbers(t *testing.T) {
 		{phoneAny, "13012121211_ab", "13012121211_ab"}, {phoneAny, "+1 (555) 0100", "+1 (555) 0100"}, {phoneAny, "a\nb", ""}, {phoneAny, strings.Repeat("x", 65), ""},
 	} {
 		c := mustCodec(t, goodConfig(func(c *Config) { c.PhoneFormat = tc.format }))
-		if got, bad := c.number(tc.in); got != tc.want || (bad == "") != (tc.want != "") || len(bad) > 250 {
+		if got, bad := c.number(tc.in, false); got != tc.want || (bad == "") != (tc.want != "") || len(bad) > 250 {
 			t.Errorf("%s %.30q: %q, %q; want %q", tc.format, tc.in, got, bad, tc.want)
 		}
 	}

@@ -66,7 +66,8 @@ var fields = []connector.Field{
 	{Name: "settle", Type: connector.TypeString, Title: "Settle", Default: settleImported, Enum: []string{settleImported, settleAccepted},
 		Doc: "When a row counts as delivered: imported waits for the list of imported numbers, accepted takes the vendor's word that it will import them. Of importance to mode async."},
 	{Name: "phone_format", Type: connector.TypeString, Title: "Phone format", Default: phoneCN11, Enum: []string{phoneCN11, phoneDigits, phoneAny}, Advanced: true,
-		Doc: "cn11 sends mainland mobile numbers of 11 digits and takes off a leading 86; digits sends the digits; any sends the text as it is."},
+		Doc: "cn11 sends mainland mobile numbers of 11 digits and takes off a leading 86; digits sends the digits; any sends the text as it is. " +
+			"With cn11 let the mapping pass phone on as it comes or with its +: without it, +1 312 555 0112 has the digits of a mainland number and would be called as one."},
 	{Name: "ignore_crm", Type: connector.TypeBoolean, Title: "Keep out of the pool", Default: false,
 		Doc: "Put the numbers into the task only, not into the pool of customers. The vendor keeps components in the pool alone."},
 	{Name: "number_add_suffix", Type: connector.TypeBoolean, Title: "Add a suffix to numbers", Default: false, Advanced: true,

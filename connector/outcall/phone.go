@@ -14,8 +14,8 @@ const (
 	maxAny    = 64
 )
 
-// number brings a telephone number to the form that is sent, or says why it cannot.
-func (c *codec) number(text string) (number, bad string) {
+// number brings a telephone number to the form that is sent, or says why it cannot. abroad: its country code comes first.
+func (c *codec) number(text string, abroad bool) (number, bad string) {
 	switch c.config.PhoneFormat {
 	case phoneAny:
 		if len(text) > maxAny || !utf8.ValidString(text) || hasControl(text) {
@@ -31,6 +31,8 @@ func (c *codec) number(text string) (number, bad string) {
 	number = text
 	if len(number) == 13 && number[:2] == "86" {
 		number = number[2:]
+	} else if abroad {
+		return "", fmt.Sprintf("phone +%s is not a mainland mobile number; set phone_format to digits if the CRM takes others", glance(text))
 	}
 	if len(number) != 11 || !allDigits(number) || number[0] != '1' || number[1] < '3' {
 		return "", fmt.Sprintf("phone %q is not a mainland mobile number of 11 digits; set phone_format to digits if the CRM takes others", glance(text))

@@ -268,7 +268,7 @@ func (c *codec) byNumbers(numbers []json.RawMessage, rec arrow.Record) (connecto
 // sent is the number of a row as it was sent.
 func (c *codec) sent(rec arrow.Record, row int) string {
 	text := textAt(rec, c.phone, row)
-	if number, bad := c.number(text); bad == "" {
+	if number, bad := c.number(text, false); bad == "" {
 		return number
 	}
 	return text

@@ -30,6 +30,6 @@ func newPreset(cfg connector.Config) ([]byte, error) {
 		}
 	}
 	return preset.Render(map[string]any{
-		"AnyPhone": c.PhoneFormat == phoneAny, "Columns": columns, "Components": c.Components, "IDs": uuidPattern,
+		"AnyPhone": c.PhoneFormat == phoneAny, "MainlandPhone": c.PhoneFormat != phoneDigits, "Columns": columns, "Components": c.Components, "IDs": uuidPattern,
 	})
 }

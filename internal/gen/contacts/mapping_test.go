@@ -60,17 +60,10 @@ func (r rules) expected(one truth, p *person) string {
 		return code
 	case one.Of != 0 && r.repeats != "": // told by the queue, whatever became of the first
 		return r.repeats
-	case r.noForeign != "" && !mainland(p):
+	case r.noForeign != "" && p.region.prefix != "86":
 		return r.noForeign
 	}
 	return ""
-}
-
-// mainland reports whether the person's number reads as a mainland mobile of 11 digits. Numbers of the United States do,
-// where the area code begins with 3 to 9: without the plus sign nothing tells them apart.
-func mainland(p *person) bool {
-	number := digits(p.value("mobile"))
-	return p.region.prefix == "86" || p.region.prefix == "1" && number[1] >= '3'
 }
 
 // TestTruthHoldsUnderTheMapping takes the file through reader's builder, mapping, dialect, codec and delivery into the
