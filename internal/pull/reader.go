@@ -51,6 +51,7 @@ type Reader struct {
 	at      connector.Position // the page to ask for next, as the vendor has it
 	held    []connector.Batch  // of the page at hand, not handed out yet
 	refused []connector.RowResult
+	asked   time.Time // when the page at hand was asked for
 	wake    time.Time // when the next walk begins; zero: one is under way
 	done    bool
 }
@@ -158,7 +159,10 @@ func (r *Reader) page(ctx context.Context) error {
 	var broken error // what keeps a page that was read from being rows; asking again would not mend it
 	signer, _ := r.cfg.Puller.(connector.Signer)
 	o, err := r.cfg.Caller.Ask(ctx, deliver.Query{
-		Append: func(req *connector.Request) error { return r.cfg.Puller.AppendQuery(req, r.at) },
+		Append: func(req *connector.Request) error {
+			r.asked = time.Now()
+			return r.cfg.Puller.AppendQuery(req, r.at)
+		},
 		Signer: signer,
 		Parse: func(resp *connector.Response) (o connector.Outcome, err error) {
 			r.drop()
@@ -247,6 +251,9 @@ func (r *Reader) drop() {
 		r.builder.NewRecord().Release()
 	}
 }
+
+// Asked returns when the rows of the last batch were asked for: what changed in the CRM before is in them.
+func (r *Reader) Asked() time.Time { return r.asked }
 
 // Ack has nothing to do: whoever runs the reader keeps the positions.
 func (r *Reader) Ack(context.Context, connector.Settled) error { return nil }

@@ -1,0 +1,290 @@
+package echo
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/rows"
+)
+
+// exists is the field that says that a side has the contact at all.
+const exists = ""
+
+// judging is the passage of one batch.
+type judging struct {
+	plan  *plan
+	note  *note
+	ctx   context.Context
+	in    arrow.Record
+	asked time.Time
+	skip  []connector.RowResult // refused when read, and then those that do not pass
+
+	rows     []row // nil: not judged
+	narrowed map[int]bool
+	noted    []noted
+	dropped  int64
+	out      arrow.Record // in, with the fields that tell nothing new taken out
+}
+
+func (j *judging) release() {
+	if j.out != nil {
+		j.out.Release()
+	}
+}
+
+// all judges the batch: what the source tells first, then what would be written of it.
+func (j *judging) all() error {
+	skipped := make(map[int]bool, len(j.skip))
+	for _, s := range j.skip {
+		skipped[s.Row] = true
+	}
+	j.rows, j.narrowed = make([]row, j.in.NumRows()), map[int]bool{}
+	for i := range j.rows {
+		if skipped[i] {
+			continue
+		}
+		if err := json.Unmarshal(rows.AppendJSON(nil, j.in, i), &j.rows[i]); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
+		}
+		if err := j.source(i); err != nil {
+			return err
+		}
+	}
+	if err := j.rebuild(skipped); err != nil {
+		return err
+	}
+	return j.target()
+}
+
+func (j *judging) remember(id, name string, order int64, row int, target bool) {
+	j.noted = append(j.noted, noted{id: id, field: name, order: order, row: row, target: target})
+}
+
+// source takes the fields out of a row that the source told before, or that were written to it.
+func (j *judging) source(i int) error {
+	g, r := j.plan.gate, j.rows[i]
+	who, values := r.contact(), r.values()
+	if who == "" {
+		j.rows[i] = nil
+		return nil
+	}
+	id := j.note.store.id(g.Source, who)
+	known, err := j.note.contact(id)
+	if err != nil {
+		return err
+	}
+	old := map[string]bool{}
+	told := func(name, value string, fresh func(f *field, hash string, order int64) bool) {
+		order := j.note.next()
+		if fresh(known.at(name), j.note.store.hash(name, value), order) {
+			j.remember(id, name, order, i, false)
+		} else {
+			old[name] = true
+		}
+	}
+	if g.Events {
+		n := j.event(r)
+		if len(values) == 0 { // emptied, or nothing that a contact has: the mapping may know what to do with it
+			if name := text(r["field"]); tracked[name] {
+				if n.hash = j.note.store.hash(name, ""); n.from != "" {
+					n.from = j.note.store.hash(name, n.from)
+				}
+				order := j.note.next()
+				known.at(name).change(n, g.run, order)
+				j.remember(id, name, order, i, false)
+			}
+			j.rows[i] = nil
+			return nil
+		}
+		for name, value := range values {
+			told(name, value, func(f *field, hash string, order int64) bool {
+				n := n
+				if n.hash = hash; n.from != "" {
+					n.from = j.note.store.hash(name, n.from)
+				}
+				return f.change(n, g.run, order)
+			})
+		}
+		j.found(id, known, i)
+	} else {
+		values[exists] = "1"
+		fresh := func(f *field, hash string, order int64) bool {
+			return f.state(hash, j.asked, j.note.now, g.run, order)
+		}
+		for name, value := range values {
+			told(name, value, fresh)
+		}
+		j.emptied(id, known, values, i)
+	}
+	switch len(old) {
+	case 0:
+	case len(values):
+		j.rows[i] = nil
+		j.drop(i)
+	default:
+		j.narrowed[i] = true
+		r.without(old)
+	}
+	return nil
+}
+
+// drop leaves a row out.
+func (j *judging) drop(i int) {
+	j.dropped++
+	at, _ := slices.BinarySearchFunc(j.skip, i, func(s connector.RowResult, i int) int { return cmp.Compare(s.Row, i) })
+	j.skip = slices.Insert(slices.Clip(j.skip), at, connector.RowResult{Row: i})
+}
+
+// found notes that the source has the contact at all.
+func (j *judging) found(id string, known fields, i int) {
+	if f := known.at(exists); f.Seen == nil {
+		order := j.note.next()
+		f.Seen = &seen{Hash: j.note.store.hash(exists, "1"), Order: order, Run: j.plan.gate.run}
+		j.remember(id, exists, order, i, false)
+	}
+}
+
+// event is what a change says of itself.
+func (j *judging) event(r row) (n news) {
+	if at, err := time.Parse(time.RFC3339Nano, text(r["occurred_at"])); err == nil {
+		n.made = at.UnixMilli()
+	}
+	if name := text(r["field"]); tracked[name] {
+		n.from = normal(name, r["old_value"])
+	} else {
+		n.from = text(r["old_value"])
+	}
+	return n
+}
+
+// emptied notes the fields that a state shows empty.
+func (j *judging) emptied(id string, known fields, values map[string]string, i int) {
+	for name, f := range known {
+		if _, there := values[name]; there || name == exists || !j.reads(name) {
+			continue
+		}
+		if order := j.note.next(); f.state(j.note.store.hash(name, ""), j.asked, j.note.now, j.plan.gate.run, order) {
+			j.remember(id, name, order, i, false)
+		}
+	}
+}
+
+// reads reports whether the rows have a column for the field.
+func (j *judging) reads(name string) bool {
+	if len(name) > len(member) && name[:len(member)] == member {
+		name = "custom"
+	}
+	return j.in.Schema().HasField(name)
+}
+
+// rebuild makes the record without the fields that were taken out.
+func (j *judging) rebuild(skipped map[int]bool) error {
+	if len(j.narrowed) == 0 {
+		j.in.Retain()
+		j.out = j.in
+		return nil
+	}
+	b := rows.NewBuilder(j.plan.gate.Alloc, j.in.Schema())
+	defer b.Release()
+	for i, r := range j.rows {
+		object := rows.AppendJSON(nil, j.in, i)
+		if j.narrowed[i] {
+			var err error
+			if object, err = json.Marshal(r); err != nil {
+				return fmt.Errorf("row %d: %w", i, err)
+			}
+		}
+		if skipped[i] {
+			b.AppendRefused(nil) // nobody reads it; the original row is the reader's
+		} else if refusal := b.Append(object); refusal != nil {
+			return connector.Internalf("Report this", "a row that was read cannot be read again: %w", refusal)
+		}
+	}
+	j.out = b.NewRecord()
+	return nil
+}
+
+// target finds out what would be written of each row, and leaves out the rows of which the target holds all.
+func (j *judging) target() error {
+	made, err := j.plan.canonical.Apply(j.ctx, j.out, j.skip)
+	if err != nil {
+		return err
+	}
+	defer made.Rows.Release()
+	fate := make(map[int]bool) // rows judged here → whether they pass
+	for _, r := range made.Rejected {
+		fate[r.Row] = true // the mapping itself will say why not
+	}
+	for at := range int(made.Rows.NumRows()) {
+		i := at
+		if made.Index != nil {
+			i = int(made.Index[at])
+		}
+		if j.rows[i] == nil {
+			continue
+		}
+		var r row
+		if err := json.Unmarshal(rows.AppendJSON(nil, made.Rows, at), &r); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
+		}
+		passes, err := j.write(i, r)
+		if err != nil {
+			return err
+		}
+		fate[i] = fate[i] || passes
+	}
+	for i := range j.rows {
+		if passes, judged := fate[i]; judged && !passes {
+			j.drop(i)
+		}
+	}
+	return nil
+}
+
+// write notes what is written of a row, and tells whether anything is.
+func (j *judging) write(i int, r row) (bool, error) {
+	g, s := j.plan.gate, j.note.store
+	who := r.contact()
+	if who == "" {
+		return true, nil
+	}
+	id := s.id(g.Target, who)
+	known, err := j.note.contact(id)
+	if err != nil {
+		return false, err
+	}
+	values := r.values()
+	values[exists] = "1"
+	var fresh []string
+	for name, value := range values {
+		f := known[name]
+		if hash, believed := f.holdsAsTarget(g.run); believed && hash == s.hash(name, value) {
+			continue
+		}
+		fresh = append(fresh, name)
+	}
+	slices.Sort(fresh)
+	fresh = slices.DeleteFunc(fresh, func(name string) bool {
+		if known.at(name).pass(j.note.now) {
+			return false
+		}
+		g.held.Do(func() {
+			g.Log.Warn("a field of a contact changes again and again in both accounts; it is left alone for a day. See whether each of the two CRMs changes what it is given",
+				"from", g.Source, "to", g.Target, "field", name)
+		})
+		return true
+	})
+	for _, name := range fresh {
+		f, order := known.at(name), j.note.next()
+		f.Sent = append(f.Sent, sent{Hash: s.hash(name, values[name]), Order: order, At: j.note.now.UnixMilli(), Run: g.run})
+		j.remember(id, name, order, i, true)
+	}
+	return len(fresh) > 0, nil
+}
