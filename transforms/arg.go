@@ -187,11 +187,8 @@ func (a arg) constant() value {
 	case "!!bool":
 		return boolValue(strings.EqualFold(s, "true"))
 	case "!!int", "!!float":
-		if n, ok := parseInt(s); ok {
-			return intValue(n)
-		}
-		if isNumber(s) {
-			return value{s: s, k: kindNumber}
+		if isNumber(s) { // of JSON: 007 is none
+			return parseNumber(s)
 		}
 		a.problem("%s is not a plain decimal number: put it in quotes if it is text", s)
 		return value{}

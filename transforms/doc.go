@@ -14,6 +14,22 @@
 // field that only renames a column shares it with the input, and so does one whose steps turn out to change no text.
 // Fields with the same steps of the same source are evaluated once (reuse.go).
 //
+// # What stands around the fields
+//
+// `explode` comes first (explode.go): a record is gathered into one with a row for each element of a list, and all else,
+// `where` included, speaks of those rows. The rows of one source row go on together or are refused together.
+//
+// A path is written a.b.0 (a.b[0] reads the same); on the left a name with dots makes an object, and below `custom` the rest
+// of the name is one name. A field whose own name looks like a path is found first.
+//
+// Absent, null and "" are three things. A field that is absent in the source, or that a step refuses with `on_error: null`,
+// is left out whatever `on_null` says. One that is null is left out (omit), written as null (keep: a bit in the column
+// "_null", refused where the preset does not say `nulls: sent`), or written as the preset's `clear:` says, refused where it
+// says nothing. Without a preset clear is null.
+//
+// Conditions and `expr` are Starlark (expr.go) with a budget of work instead of one of time (expr_guard.go), so that the
+// same row gets the same answer on every machine.
+//
 // # How a step is written
 //
 // Each step of the language is one file op_<name>.go with its documentation and its examples, which are its tests; the

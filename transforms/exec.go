@@ -30,14 +30,20 @@ type exec struct {
 	rows, left []int32 // of sel: those a column kernel gets, and those it leaves to its step's definition
 	rowwise    bool    // no short cuts: the tests compare what they give with the definitions
 
-	items   []value // elements of lists
-	arena   []byte  // text made by steps; its strings live until the next chunk
-	buf     []byte  // text in the making
-	members []member
-	swapped vector // a column with something else in the place of its nulls
-	dec     jx.Decoder
-	thread  *starlark.Thread
-	args    starlark.Tuple
+	items    []value // elements of lists
+	arena    []byte  // text made by steps; its strings live until the next chunk
+	buf      []byte  // text in the making
+	members  []member
+	element  vector          // elements of lists, while each runs its steps on them
+	owners   []int32         // the rows of these elements
+	results  []elementResult // what the steps made of them
+	spoilt   []int32         // rows whose value each cannot take
+	everyRow []int32         // 0, 1, 2 …
+	inside   bool            // rows are elements now
+	swapped  vector          // a column with something else in the place of its nulls
+	dec      jx.Decoder
+	thread   *starlark.Thread
+	args     starlark.Tuple
 
 	rejects []connector.RowResult // by row of the record
 	node    *node                 // in work, for messages and on_error
@@ -109,7 +115,7 @@ func (x *exec) fail(row int32, f *fault) value {
 	case onErrorFail:
 		if x.err == nil {
 			x.err = connector.Configf("Mend the row at its source, or set `on_error: reject` on the field",
-				"row %d of the batch: field %s: %s (%s)", x.lo+int(row)+1, x.node.name, f.message, f.code)
+				"row %d of the batch: field %s: %s (%s)", x.lo+int(x.rowOf(row))+1, x.node.name, f.message, f.code)
 		}
 	}
 	x.refuse(row, x.node.name, f)
@@ -118,6 +124,7 @@ func (x *exec) fail(row int32, f *fault) value {
 
 // refuse rejects a row, unless that has been done for another reason.
 func (x *exec) refuse(row int32, field string, f *fault) {
+	row = x.rowOf(row)
 	if x.dead[row] {
 		return
 	}
@@ -125,6 +132,14 @@ func (x *exec) refuse(row int32, field string, f *fault) {
 	x.rejects = append(x.rejects, connector.RowResult{
 		Row: x.lo + int(row), Verdict: connector.VerdictRejected, Code: f.code, Message: f.message, Field: field,
 	})
+}
+
+// rowOf is the row that a row of vectors belongs to: itself, unless it is an element of a list.
+func (x *exec) rowOf(row int32) int32 {
+	if x.inside {
+		return x.owners[row]
+	}
+	return row
 }
 
 // bury narrows the live rows to those that no step refused.

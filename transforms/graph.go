@@ -112,6 +112,9 @@ func build(o Options, user *Spec, stream string, entry *streamSpec, schema *arro
 		b.nulls = fieldIndex(schema, connector.ColumnNull)
 	}
 	if entry != nil {
+		if ex := entry.explode; ex != nil && headOf(ex.field.name) != ex.as {
+			b.consumed[headOf(ex.field.name)] = true // the list itself goes nowhere
+		}
 		b.onDelete = entry.onDelete
 		b.useWhere(entry.where)
 	}

@@ -79,10 +79,10 @@ func union(in []Kinds) (all Kinds) {
 }
 
 // opNames returns the names of all ops and field settings, for hints.
-func opNames() []string {
+func (p *parser) opNames() []string {
 	names := []string{keySteps, keyOnError, keyOnNull, keyRequired}
-	for _, op := range Ops() {
-		names = append(names, op.Name)
+	for name := range p.ops {
+		names = append(names, name)
 	}
 	sort.Strings(names)
 	return names
@@ -90,16 +90,6 @@ func opNames() []string {
 
 // rankLast is the place of steps that come after all others.
 const rankLast = 1000
-
-// rankOf is the place of an op in the order of shortcut keys. Sources come first.
-func rankOf(name string) int {
-	for i, op := range Ops() {
-		if op.Name == name {
-			return i + 1
-		}
-	}
-	return rankLast
-}
 
 // sortSteps puts shortcut keys into their one order.
 func sortSteps(steps []*step) {

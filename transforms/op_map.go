@@ -31,6 +31,9 @@ var opMap = Op{
 		}
 		t := &mapTable{to: make(map[string]value, len(entries))}
 		for _, e := range entries {
+			if e.at.isNull() {
+				e.at.problem("null never comes to map: `default` fills it in; put the key in quotes if it is a text")
+			}
 			v := e.value.constant()
 			t.to[e.key] = v
 			t.kinds |= v.kinds()
@@ -100,7 +103,9 @@ func (t *mapTable) lookup(x *exec, v value) (value, *fault) {
 	case kindBool:
 		to, ok = t.to[strconv.FormatBool(v.n != 0)]
 	case kindNumber:
-		to, ok = t.to[canonicalNumber(v.s)]
+		if to, ok = t.to[canonicalNumber(v.s)]; !ok {
+			to, ok = t.to[v.s]
+		}
 	default:
 		return v, &fault{codeBadValue, "map takes a single value, not " + v.noun()}
 	}

@@ -112,7 +112,7 @@ func (w *writer) share(o *output, from int, index []int32) (arrow.Array, error) 
 		return col, nil
 	}
 	if len(index) == 0 {
-		return array.MakeArrayOfNull(w.p.m.opts.Alloc, o.field.Type, 0), nil
+		return array.NewSlice(col, 0, 0), nil
 	}
 	var runs []arrow.Array
 	defer func() {

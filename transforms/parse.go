@@ -43,15 +43,16 @@ type parser struct {
 	file     string
 	problems Problems
 	ops      map[string]Op
+	ranks    map[string]int // places of the ops in the order of shortcut keys
 	visited  int
 }
 
 // Parse reads a document, YAML or JSON; name is the file's name for messages. A mapping has `streams:` at the top, or
 // stands under `transforms:` of a pipeline file, whose other keys are not looked at. The error lists every fault.
 func Parse(name string, data []byte) (*Spec, error) {
-	p := &parser{file: name, ops: map[string]Op{}}
-	for _, op := range Ops() {
-		p.ops[op.Name] = op
+	p := &parser{file: name, ops: map[string]Op{}, ranks: map[string]int{}}
+	for i, op := range Ops() {
+		p.ops[op.Name], p.ranks[op.Name] = op, i+1
 	}
 	root, ok := p.load(data)
 	if !ok {
@@ -263,12 +264,17 @@ func (p *parser) order(f *fieldSpec, e entry, stepsAt *arg) {
 		own := entry{opFrom.Name, e.at, arg{&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: f.name, Line: e.at.node.Line, Column: e.at.node.Column}, e.at.path, p}}
 		f.steps = append(p.step(nil, own), f.steps...)
 	}
+	lenient(f.steps)
+}
+
+// lenient tells maps that a default behind them takes in what they do not list.
+func lenient(steps []*step) {
 	later := false
-	for i := len(f.steps) - 1; i >= 0; i-- {
-		if t := f.steps[i].table; t != nil {
+	for i := len(steps) - 1; i >= 0; i-- {
+		if t := steps[i].table; t != nil {
 			t.lenient = later
 		}
-		later = later || f.steps[i].fallback
+		later = later || steps[i].fallback
 	}
 }
 
@@ -294,7 +300,7 @@ func (p *parser) stepList(steps []*step, list arg) []*step {
 func (p *parser) step(steps []*step, e entry) []*step {
 	op, ok := p.ops[e.key]
 	if !ok {
-		e.at.problem("unknown step %q%s", e.key, didYouMean(e.key, opNames()))
+		e.at.problem("unknown step %q%s", e.key, didYouMean(e.key, p.opNames()))
 		return steps
 	}
 	st := op.parse(e.value)
@@ -303,7 +309,7 @@ func (p *parser) step(steps []*step, e entry) []*step {
 	}
 	st.op, st.at, st.args, st.key = op.Name, e.at.pos(), e.value.written(), e.value.key(op.Name)
 	if st.rank == 0 {
-		st.rank = rankOf(op.Name)
+		st.rank = p.ranks[op.Name]
 	}
 	if st.source == nil {
 		if st.in == 0 {

@@ -10,6 +10,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
+	"github.com/apache/arrow/go/v15/arrow/decimal256"
+	"github.com/apache/arrow/go/v15/arrow/float16"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/sluicehq/sluice/connector"
 	"pgregory.net/rapid"
@@ -23,6 +25,14 @@ func anyColumn(t *rapid.T, mem memory.Allocator, rows int) (arrow.Field, arrow.A
 		{Type: arrow.ListOf(arrow.BinaryTypes.String)}, {Type: arrow.ListOf(arrow.PrimitiveTypes.Int64)}, {Type: arrow.BinaryTypes.Binary},
 		{Type: arrow.FixedWidthTypes.Timestamp_ms}, {Type: arrow.FixedWidthTypes.Date32}, {Type: &arrow.Decimal128Type{Precision: 20, Scale: 2}},
 		{Type: arrow.StructOf(arrow.Field{Name: "a", Type: arrow.BinaryTypes.String, Nullable: true})}, {Type: arrow.Null}, {Type: arrow.BinaryTypes.LargeString},
+		{Type: arrow.ListOf(arrow.StructOf(arrow.Field{Name: "a", Type: arrow.PrimitiveTypes.Int64, Nullable: true}))}, {Type: arrow.ListOf(arrow.ListOf(arrow.BinaryTypes.String))},
+		{Type: arrow.LargeListOf(arrow.BinaryTypes.String)}, {Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float64)}, {Type: arrow.MapOf(arrow.BinaryTypes.String, arrow.PrimitiveTypes.Int64)},
+		{Type: &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}}, {Type: arrow.BinaryTypes.LargeBinary},
+		{Type: &arrow.FixedSizeBinaryType{ByteWidth: 3}}, {Type: arrow.FixedWidthTypes.Date64}, {Type: arrow.FixedWidthTypes.Time32s}, {Type: arrow.FixedWidthTypes.Time64us},
+		{Type: arrow.FixedWidthTypes.Timestamp_ns}, {Type: &arrow.TimestampType{Unit: arrow.Second, TimeZone: "Asia/Shanghai"}}, {Type: arrow.FixedWidthTypes.Duration_s},
+		{Type: arrow.FixedWidthTypes.MonthInterval}, {Type: arrow.FixedWidthTypes.DayTimeInterval}, {Type: arrow.FixedWidthTypes.MonthDayNanoInterval}, {Type: arrow.FixedWidthTypes.Float16},
+		{Type: &arrow.Decimal256Type{Precision: 40, Scale: 3}}, {Type: arrow.PrimitiveTypes.Uint8}, {Type: arrow.PrimitiveTypes.Int32}, {Type: arrow.PrimitiveTypes.Uint16},
+		{Type: arrow.RunEndEncodedOf(arrow.PrimitiveTypes.Int32, arrow.BinaryTypes.String)},
 	}).Draw(t, "column")
 	f.Nullable = true
 	b := array.NewBuilder(mem, f.Type)
@@ -92,6 +102,64 @@ func appendAny(t *rapid.T, b array.Builder, f arrow.Field) {
 		appendAny(t, b.FieldBuilder(0), arrow.Field{Type: arrow.BinaryTypes.String})
 	case *array.NullBuilder:
 		b.AppendNull()
+	case *array.LargeListBuilder:
+		appendItems(t, b, b.ValueBuilder(), b.Type().(*arrow.LargeListType).Elem(), rapid.IntRange(0, 3).Draw(t, "elements"))
+	case *array.FixedSizeListBuilder:
+		appendItems(t, b, b.ValueBuilder(), b.Type().(*arrow.FixedSizeListType).Elem(), 2)
+	case *array.MapBuilder:
+		b.Append(true)
+		appendAny(t, b.KeyBuilder(), arrow.Field{Type: arrow.BinaryTypes.String})
+		appendAny(t, b.ItemBuilder(), arrow.Field{Type: arrow.PrimitiveTypes.Int64})
+	case *array.RunEndEncodedBuilder:
+		b.Append(1)
+		appendAny(t, b.ValueBuilder(), arrow.Field{Type: arrow.BinaryTypes.String})
+	case *array.FixedSizeBinaryBuilder:
+		b.Append(rapid.SliceOfN(rapid.Byte(), 3, 3).Draw(t, "bytes"))
+	default:
+		appendFixed(t, b, n)
+	}
+}
+
+type listBuilder interface{ Append(bool) }
+
+func appendItems(t *rapid.T, b listBuilder, items array.Builder, of arrow.DataType, n int) {
+	b.Append(true)
+	for range n {
+		appendAny(t, items, arrow.Field{Type: of})
+	}
+}
+
+// appendFixed appends a number to the columns of times and of rare numbers.
+func appendFixed(t *rapid.T, b array.Builder, n int64) {
+	switch b := b.(type) {
+	case *array.BinaryDictionaryBuilder:
+		if err := b.AppendString(anyText.Draw(t, "text")); err != nil {
+			t.Fatal(err)
+		}
+	case *array.Date64Builder:
+		b.Append(arrow.Date64(n))
+	case *array.Time32Builder:
+		b.Append(arrow.Time32(n % 86400))
+	case *array.Time64Builder:
+		b.Append(arrow.Time64(n % 86400))
+	case *array.DurationBuilder:
+		b.Append(arrow.Duration(n))
+	case *array.MonthIntervalBuilder:
+		b.Append(arrow.MonthInterval(n))
+	case *array.DayTimeIntervalBuilder:
+		b.Append(arrow.DayTimeInterval{Days: int32(n)})
+	case *array.MonthDayNanoIntervalBuilder:
+		b.Append(arrow.MonthDayNanoInterval{Months: int32(n)})
+	case *array.Float16Builder:
+		b.Append(float16.New(float32(n)))
+	case *array.Decimal256Builder:
+		b.Append(decimal256.FromI64(n))
+	case *array.Uint8Builder:
+		b.Append(uint8(n))
+	case *array.Int32Builder:
+		b.Append(int32(n))
+	case *array.Uint16Builder:
+		b.Append(uint16(n))
 	default:
 		t.Fatalf("no values for %T", b)
 	}
@@ -99,7 +167,7 @@ func appendAny(t *rapid.T, b array.Builder, f arrow.Field) {
 
 // anyStep writes a step as a user could.
 var anyStep = rapid.SampledFrom([]string{
-	"{json: decode}", "{json: encode}", "{trim: true}", "{case: title}", "{case: upper}", `{split: ","}`, `{split: ["a", "，"]}`, "{each: [trim, lower]}",
+	"{json: decode}", "{json: encode}", "{trim: true}", "{case: title}", "{case: upper}", `{split: ","}`, `{split: ["a", "，"]}`, "{each: [trim, lower]}", "{each: [{truncate: 2}, {map: {a: b, 1: null}}, {default: q}]}", "{sort: asc}", "{sort: desc}", "{hash: sha256}",
 	"{map: {a: 1, 1: b, true: null, \"\": x}}", `{date: {in: ["%Y-%m-%d", unix_ms, "%d %b %Y"], out: "%c", tz: Asia/Shanghai}}`, "{date: {out: unix}}", "{phone: {format: digits}}", "{phone: {region: CN, format: e164}}", "{phone: {region: US, format: national}}",
 	`{keys: {map: {a: b, c: null}, pass: "^x"}}`, "{unique: true}", `{join: "-"}`, "{default: z}", "{default: [1]}", "{truncate: 3}", "{max_length: 4}",
 	"{gender: true}", "{gender: {map: {1: male, a: null}, to: {male: 1, female: x}}}", "{tags: true}", `{tags: {join: ","}}`, `{tags: {split: "a", replace: "b"}}`,
@@ -128,12 +196,14 @@ func TestNoStepPanics(t *testing.T) {
 		rec := array.NewRecord(arrow.NewSchema(fields, nil), cols, rows)
 		defer rec.Release()
 
-		source := rapid.SampledFrom([]string{"from: c", "from: [c, d]", "from: c.a", "from: [c.0, d]", `template: "{c}-{d}"`, "name: {part: family}", "value: {a: [1]}", "value: 1.50"}).Draw(t, "source")
+		source := rapid.SampledFrom([]string{"from: c", "from: [c, d]", "from: c.a", "from: [c.0, d]", `template: "{c}-{d}"`, "name: {part: family}", "value: {a: [1]}", "value: 1.50", `expr: "[c, d]"`, `expr: "c"`, `expr: "{'a': d, 'b': str(c)}"`}).Draw(t, "source")
 		steps := strings.Join(rapid.SliceOfN(anyStep, 0, 4).Draw(t, "steps"), ", ")
-		target := rapid.SampledFrom([]string{"out", "email", "tags", "custom", "custom.x"}).Draw(t, "target")
+		target := rapid.SampledFrom([]string{"out", "email", "tags", "custom", "custom.x", "o.p.q"}).Draw(t, "target")
 		onError := rapid.SampledFrom([]string{"reject", "null"}).Draw(t, "on_error")
 		rest := rapid.SampledFrom([]string{"drop", "keep", "custom"}).Draw(t, "rest")
-		doc := fmt.Sprintf("streams: {s: {rest: %s, fields: {%s: {%s, steps: [%s], on_error: %s}}}}", rest, target, source, steps, onError)
+		onNull := rapid.SampledFrom([]string{"omit", "keep", "clear"}).Draw(t, "on_null")
+		explode := rapid.SampledFrom([]string{"", "", "", "explode: c, ", "explode: {field: c.a, as: d}, ", "explode: {field: d, empty: skip}, "}).Draw(t, "explode")
+		doc := fmt.Sprintf("streams: {s: {%son_null: %s, rest: %s, fields: {%s: {%s, steps: [%s], on_error: %s}}}}", explode, onNull, rest, target, source, steps, onError)
 		spec, err := Parse("m", []byte(doc))
 		if err != nil {
 			t.Fatalf("%s: %v", doc, err)
@@ -153,7 +223,7 @@ func TestNoStepPanics(t *testing.T) {
 			t.Fatalf("%s: %v", doc, err)
 		}
 		defer out.Rows.Release()
-		if got := int(out.Rows.NumRows()) + len(out.Rejected); got != rows {
+		if got := int(out.Rows.NumRows()) + len(out.Rejected); got != rows && explode == "" {
 			t.Fatalf("%s: %d rows of %d came out or were refused", doc, got, rows)
 		}
 		checkValid(t, out.Rows)
