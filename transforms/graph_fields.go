@@ -37,36 +37,6 @@ func (b *builder) userFields() {
 	}
 }
 
-// made lists what the user's document makes: its fields, with objects in the place of the first of their parts, and
-// without the members of custom.
-func (b *builder) made() []*node {
-	var list []*node
-	if b.entry == nil {
-		return nil
-	}
-	for _, f := range b.entry.fields {
-		n := b.targets[f.name]
-		if whole := b.parts[n]; whole != nil {
-			n = whole
-		}
-		if !strings.HasPrefix(n.name, customColumn+".") && !slices.Contains(list, n) {
-			list = append(list, n)
-		}
-	}
-	return list
-}
-
-// unknownTargets finds the columns that the vendor's preset knows nothing of. Without a preset each is one of the output.
-func (b *builder) unknownTargets() {
-	for _, n := range b.made() {
-		if b.preset == nil {
-			n.used = true
-		} else if !b.knows(n.name) {
-			b.unknownTarget(n)
-		}
-	}
-}
-
 // coerce appends `type: text` to a canonical column that must be text and is not surely that.
 func (b *builder) coerce(n *node) {
 	c := canonical(n.name)

@@ -1,6 +1,9 @@
 package transforms
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // nestedFields makes one object of the fields whose names have a common head: profile.city and profile.zip become the
 // column profile. Members of custom are left to customField.
@@ -57,6 +60,36 @@ func (b *builder) group(head string, f *fieldSpec, tree *branch) *node {
 	n := &node{name: head, at: f.at, onError: onErrorReject, onNull: b.entry.onNull, share: -1, kinds: Object, slot: b.newSlot(Object)}
 	n.steps = []*step{{op: "members", at: f.at, source: &source{out: func([]Kinds) Kinds { return Object }, fill: tree.fill}}}
 	return n
+}
+
+// made lists what the user's document makes: its fields, with objects in the place of the first of their parts, and
+// without the members of custom.
+func (b *builder) made() []*node {
+	var list []*node
+	if b.entry == nil {
+		return nil
+	}
+	for _, f := range b.entry.fields {
+		n := b.targets[f.name]
+		if whole := b.parts[n]; whole != nil {
+			n = whole
+		}
+		if !strings.HasPrefix(n.name, customColumn+".") && !slices.Contains(list, n) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// unknownTargets finds the columns that the vendor's preset knows nothing of. Without a preset each is one of the output.
+func (b *builder) unknownTargets() {
+	for _, n := range b.made() {
+		if b.preset == nil {
+			n.used = true
+		} else if !b.knows(n.name) {
+			b.unknownTarget(n)
+		}
+	}
 }
 
 // branch is an object in the making, or a value of it.
