@@ -8,27 +8,35 @@ import (
 	"github.com/sluicehq/sluice/connector"
 )
 
-const usage = `usage:
+// commands are what a program can be asked for, and the flags that each cannot do without.
+type commands struct {
+	usage string
+	needs map[string][]string
+}
+
+var destinationCommands = commands{usage: `usage:
   spec                                          print the specification
   check    --config FILE                        test a configuration
   discover --config FILE                        print the objects and operations
   write    --config FILE --catalog FILE         take messages on standard input
-`
+`, needs: map[string][]string{"spec": nil, "check": {"config"}, "discover": {"config"}, "write": {"config", "catalog"}}}
+
+var sourceCommands = commands{usage: `usage:
+  spec                                                 print the specification
+  check    --config FILE                               test a configuration
+  discover --config FILE                               print the streams
+  read     --config FILE --catalog FILE [--state FILE] print records and states
+`, needs: map[string][]string{"spec": nil, "check": {"config"}, "discover": {"config"}, "read": {"config", "catalog"}}}
 
 // arguments are the command line: one command, flags before or behind it.
 type arguments struct {
-	command         string
-	config, catalog string
-	help            bool
-}
-
-// needs lists the flags that each command cannot do without.
-var needs = map[string][]string{
-	"spec": nil, "check": {"config"}, "discover": {"config"}, "write": {"config", "catalog"},
+	command                string
+	config, catalog, state string
+	help                   bool
 }
 
 // parseArgs reads the command line. Flags that only other connectors know are passed over.
-func parseArgs(args []string) (arguments, error) {
+func parseArgs(of commands, args []string) (arguments, error) {
 	var a arguments
 	flags := map[string]string{}
 	for i := 0; i < len(args); i++ {
@@ -51,14 +59,14 @@ func parseArgs(args []string) (arguments, error) {
 		// An unknown flag may be a switch: it takes the next word only if that cannot be a command.
 		_, known := map[string]bool{"config": true, "catalog": true, "state": true}[name]
 		if !given && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
-			if _, command := needs[args[i+1]]; known || !command {
+			if _, command := of.needs[args[i+1]]; known || !command {
 				i++
 				value = args[i]
 			}
 		}
 		flags[name] = value
 	}
-	required, ok := needs[a.command]
+	required, ok := of.needs[a.command]
 	switch {
 	case a.command == "":
 		return a, fmt.Errorf("no command")
@@ -70,7 +78,7 @@ func parseArgs(args []string) (arguments, error) {
 			return a, fmt.Errorf("%s needs --%s FILE", a.command, name)
 		}
 	}
-	a.config, a.catalog = flags["config"], flags["catalog"]
+	a.config, a.catalog, a.state = flags["config"], flags["catalog"], flags["state"]
 	return a, nil
 }
 

@@ -56,79 +56,109 @@ type Destination struct {
 	Alloc      memory.Allocator
 }
 
+// console is what every command writes to: standard output as messages, in which no secret of the configuration is seen.
+type console struct {
+	spec    []byte
+	secrets func(config []byte) []string // beside those that spec marks; may be nil
+	out     *output
+	mask    *masker
+	log     *slog.Logger
+	failed  bool // a TRACE ERROR was written: the host takes the first
+}
+
+func newConsole(stdout io.Writer, spec []byte, secrets func([]byte) []string, broken func(error)) *console {
+	c := &console{spec: spec, secrets: secrets, mask: &masker{}}
+	c.out = newOutput(stdout, func(err error) { broken(fmt.Errorf("write standard output: %w", err)) })
+	c.log = slog.New(newHandler(c.out, c.mask))
+	return c
+}
+
 // session is one run of one command.
 type session struct {
 	Destination
-	out    *output
-	mask   *masker
-	log    *slog.Logger
-	failed bool // a TRACE ERROR was written: the host takes the first
+	*console
 }
 
 // Main runs the command that args (without the program's name) ask for and returns the exit code: 0 done, 1 failed (an
 // error trace says why), 2 wrong usage, 143 stopped by ctx. write returns 0 only when standard input has ended and
 // everything in it is settled and told to the host.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, d Destination) int {
-	a, err := parseArgs(args)
+	return program(ctx, destinationCommands, args, stdout, stderr, d.Spec, d.Secrets, func(ctx context.Context, a arguments, c *console) int {
+		return (&session{Destination: d, console: c}).run(ctx, a, stdin)
+	})
+}
+
+// program is what the programs of this package have in common: the command line, standard output, the exit code. A panic
+// in run becomes an error trace.
+func program(ctx context.Context, known commands, args []string, stdout, stderr io.Writer, spec []byte, secrets func([]byte) []string,
+	run func(context.Context, arguments, *console) int) (code int) {
+	a, err := parseArgs(known, args)
 	if a.help {
-		fmt.Fprint(stderr, usage)
+		fmt.Fprint(stderr, known.usage)
 		return exitOK
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "%v\n%s", err, usage)
+		fmt.Fprintf(stderr, "%v\n%s", err, known.usage)
 		return exitUsage
 	}
-	run, cancel := context.WithCancelCause(ctx)
+	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &session{Destination: d, mask: &masker{}}
-	s.out = newOutput(stdout, func(err error) { cancel(fmt.Errorf("write standard output: %w", err)) })
-	s.log = slog.New(newHandler(s.out, s.mask))
-	code := s.run(run, a, stdin)
-	if err := s.out.close(ctx); err != nil && code == exitOK {
+	c := newConsole(stdout, spec, secrets, cancel)
+	code = c.guard(func() int { return run(running, a, c) })
+	if err := c.out.close(ctx); err != nil && code == exitOK {
 		fmt.Fprintln(stderr, "write standard output:", err)
 		return exitFailed
 	}
 	return code
 }
 
-// run runs the command; a panic becomes an error trace.
-func (s *session) run(ctx context.Context, a arguments, stdin io.Reader) (code int) {
+func (c *console) guard(run func() int) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.trace(fmt.Errorf("panic: %v", p), string(debug.Stack()))
+			c.trace(fmt.Errorf("panic: %v", p), string(debug.Stack()))
 			code = exitFailed
 		}
 	}()
+	return run()
+}
+
+// run runs the command.
+func (s *session) run(ctx context.Context, a arguments, stdin io.Reader) int {
 	var err error
 	switch a.command {
 	case "spec":
-		err = s.spec()
+		err = s.printSpec()
 	case "check":
-		err = s.check(ctx, a)
+		err = s.check(ctx, a, s.Check)
 	case "discover":
 		err = s.discover(a)
 	case "write":
 		return s.write(ctx, a, stdin)
 	}
+	return s.end(ctx, err)
+}
+
+// end is the exit code of a command that ended with err, which is told.
+func (c *console) end(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
 	case ctx.Err() != nil && stopped(ctx, err):
 		return exitStopped
 	}
-	s.trace(err, "")
+	c.trace(err, "")
 	return exitFailed
 }
 
-func (s *session) spec() error {
-	if err := s.out.send(message{Type: "SPEC", Spec: s.Spec}); err != nil {
+func (c *console) printSpec() error {
+	if err := c.out.send(message{Type: "SPEC", Spec: c.spec}); err != nil {
 		return fmt.Errorf("the built-in specification is not JSON: %w", err)
 	}
 	return nil
 }
 
 // config reads the configuration, and hides its secrets from here on.
-func (s *session) config(path string) ([]byte, error) {
+func (c *console) config(path string) ([]byte, error) {
 	config, err := readFile("config", path)
 	if err != nil {
 		return nil, err
@@ -137,11 +167,11 @@ func (s *session) config(path string) ([]byte, error) {
 	if err := json.Unmarshal(config, &object); err != nil || object == nil {
 		return nil, connector.Configf("Write it as {\"name\": value, ...}", "the configuration is not a JSON object: %w", syntax(err))
 	}
-	secrets := secretsOf(s.Spec, config)
-	if s.Secrets != nil {
-		secrets = append(secrets, s.Secrets(config)...)
+	secrets := secretsOf(c.spec, config)
+	if c.secrets != nil {
+		secrets = append(secrets, c.secrets(config)...)
 	}
-	s.mask.set(secrets)
+	c.mask.set(secrets)
 	return config, nil
 }
 
@@ -155,24 +185,24 @@ func syntax(err error) error {
 }
 
 // check answers with CONNECTION_STATUS whatever the user can mend, and fails only for what is a defect.
-func (s *session) check(ctx context.Context, a arguments) error {
+func (c *console) check(ctx context.Context, a arguments, works func(context.Context, []byte) error) error {
 	status := &connectionStatus{Status: "SUCCEEDED"}
-	config, err := s.config(a.config)
+	config, err := c.config(a.config)
 	var unreadable *os.PathError
 	if errors.As(err, &unreadable) {
 		return err
 	}
 	if err == nil {
-		err = s.Check(ctx, config)
+		err = works(ctx, config)
 	}
 	switch {
 	case err == nil:
 	case connector.KindOf(err) == connector.KindInternal, errors.Is(err, context.Canceled):
 		return err
 	default:
-		status.Status, status.Message = "FAILED", s.mask.hide(valid(err.Error()))
+		status.Status, status.Message = "FAILED", c.mask.hide(valid(err.Error()))
 	}
-	return s.out.send(message{Type: "CONNECTION_STATUS", ConnectionStatus: status})
+	return c.out.send(message{Type: "CONNECTION_STATUS", ConnectionStatus: status})
 }
 
 func (s *session) discover(a arguments) error {
@@ -257,26 +287,31 @@ func (s *session) prepare(a arguments, stdin io.Reader) (*reader, []byte, error)
 }
 
 // trace writes the error that ends the run. Only the first counts for the host, so there is only one.
-func (s *session) trace(err error, stack string) {
-	if s.failed {
-		return
+func (c *console) trace(err error, stack string) {
+	if !c.failed {
+		c.sendError(err, stack, nil)
 	}
-	s.failed = true
+}
+
+// sendError writes an error trace; of names the stream that it is about, nil: the whole run.
+func (c *console) sendError(err error, stack string, of *streamName) {
+	c.failed = true
 	e := traceError{
 		Message:     "An unexpected error stopped the connector. Report it with the log of this sync",
-		Internal:    s.mask.hide(valid(err.Error())),
-		StackTrace:  s.mask.hide(valid(stack)),
+		Internal:    c.mask.hide(valid(err.Error())),
+		StackTrace:  c.mask.hide(valid(stack)),
 		FailureType: failureType(connector.KindOf(err)),
+		Stream:      of,
 	}
 	var own *connector.Error
 	switch {
 	case errors.As(err, &own):
-		e.Message = s.mask.hide(valid(own.Error()))
+		e.Message = c.mask.hide(valid(own.Error()))
 	case connector.KindOf(err) == connector.KindTransient:
 		e.Message = "The connector ran out of time or was interrupted. Run the sync again"
 	}
 	// A struct of strings cannot fail to encode.
-	_ = s.out.send(message{Type: "TRACE", Trace: &trace{Type: "ERROR", EmittedAt: now(), Error: e}})
+	_ = c.out.send(message{Type: "TRACE", Trace: &trace{Type: "ERROR", EmittedAt: now(), Error: &e}})
 }
 
 func valid(text string) string { return string(bytes.ToValidUTF8([]byte(text), []byte("\uFFFD"))) }

@@ -27,6 +27,7 @@ type message struct {
 	Type               string              `json:"type"`
 	Spec               json.RawMessage     `json:"spec,omitempty"`
 	ConnectionStatus   *connectionStatus   `json:"connectionStatus,omitempty"`
+	Catalog            *sourceCatalog      `json:"catalog,omitempty"`
 	DestinationCatalog *destinationCatalog `json:"destination_catalog,omitempty"`
 	Trace              *trace              `json:"trace,omitempty"`
 }
@@ -41,16 +42,29 @@ type destinationCatalog struct {
 }
 
 type trace struct {
-	Type      string     `json:"type"`
-	EmittedAt int64      `json:"emitted_at"` // ms
-	Error     traceError `json:"error"`
+	Type      string       `json:"type"`
+	EmittedAt int64        `json:"emitted_at"` // ms
+	Error     *traceError  `json:"error,omitempty"`
+	Status    *traceStatus `json:"stream_status,omitempty"`
 }
 
 type traceError struct {
-	Message     string `json:"message"`
-	Internal    string `json:"internal_message,omitempty"`
-	StackTrace  string `json:"stack_trace,omitempty"`
-	FailureType string `json:"failure_type"`
+	Message     string      `json:"message"`
+	Internal    string      `json:"internal_message,omitempty"`
+	StackTrace  string      `json:"stack_trace,omitempty"`
+	FailureType string      `json:"failure_type"`
+	Stream      *streamName `json:"stream_descriptor,omitempty"`
+}
+
+type traceStatus struct {
+	Stream *streamName `json:"stream_descriptor"`
+	Status string      `json:"status"`
+}
+
+// streamName is a stream_descriptor. A namespace that is absent is another than the empty one.
+type streamName struct {
+	Name      string  `json:"name"`
+	Namespace *string `json:"namespace,omitempty"`
 }
 
 // send writes a message; an error means that a raw part of it is not JSON.

@@ -1,0 +1,394 @@
+package airbyte
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/rows"
+	"github.com/sluicehq/sluice/wire/wiretest"
+)
+
+// shelf is the input of the source in these tests: streams of numbered rows.
+type shelf struct {
+	t       *testing.T
+	size    map[string]int
+	batch   int
+	marks   int                                // each so many-th batch has a position; the last one always
+	fault   func(stream string, row int) error // what Read gives in the place of a row
+	begun   map[string]connector.Position
+	openErr error
+	mem     *memory.CheckedAllocator
+}
+
+func newShelf(t *testing.T) *shelf {
+	s := &shelf{t: t, size: map[string]int{"events": 23, "empty": 0, "contacts": 7}, batch: 4, marks: 1, mem: memory.NewCheckedAllocator(memory.DefaultAllocator)}
+	t.Cleanup(func() { s.mem.AssertSize(t, 0) })
+	return s
+}
+
+var shelfColumns = []connector.StreamColumn{{Name: "id", Doc: "the key"}, {Name: "n", Type: connector.ColumnInteger, Doc: "grows"},
+	{Name: "tags", Type: connector.ColumnTexts, Doc: "tags"}, {Name: "raw", Type: connector.ColumnJSON, Doc: "raw <&>"}}
+
+func shelfStreams() []connector.Stream {
+	return []connector.Stream{
+		{Name: "events", Doc: "events", Columns: shelfColumns, Key: []string{"id"}, Cursor: "n"},
+		{Name: "empty", Doc: "nothing", Columns: shelfColumns, Key: []string{"id"}, Cursor: "n"},
+		{Name: "contacts", Doc: "contacts", Columns: shelfColumns, Key: []string{"id"}},
+	}
+}
+
+// source is the Source over the shelf.
+func (s *shelf) source() Source {
+	return Source{
+		Spec: []byte(spec), Check: func(context.Context, []byte) error { return nil }, StateRows: 9, Alloc: s.mem,
+		Streams: func(context.Context, []byte) ([]connector.Stream, error) { return shelfStreams(), nil },
+		Open: func(_ context.Context, _ []byte, from map[string]connector.Position, _ *slog.Logger) (Sync, error) {
+			s.begun = from
+			return s, s.openErr
+		},
+	}
+}
+
+func (s *shelf) Close() error { return nil }
+
+func (s *shelf) Reader(stream string) (connector.Reader, error) {
+	st := shelfStreams()
+	for i := range st {
+		if st[i].Name == stream {
+			return &shelfReader{shelf: s, stream: stream, builder: rows.NewBuilder(s.mem, st[i].Schema())}, nil
+		}
+	}
+	return nil, fmt.Errorf("no stream %q", stream)
+}
+
+type shelfReader struct {
+	*shelf
+	stream  string
+	builder *rows.Builder
+	at      int
+	batches int
+	refused []connector.RowResult
+}
+
+func (r *shelfReader) Open(_ context.Context, from connector.Position) error {
+	var p struct{ N *int }
+	if from == nil {
+		return nil
+	}
+	if json.Unmarshal(from, &p) != nil || p.N == nil {
+		return connector.Configf("Refresh it", "the position %s is none", from)
+	}
+	r.at = *p.N
+	return nil
+}
+
+func (r *shelfReader) Read(ctx context.Context) (connector.Batch, error) {
+	size := r.size[r.stream]
+	if r.at >= size {
+		return connector.Batch{}, io.EOF
+	}
+	for ; r.at < size && r.builder.Len() < r.batch; r.at++ {
+		if r.fault != nil {
+			if err := r.fault(r.stream, r.at); err != nil {
+				if r.builder.Len() > 0 {
+					break
+				}
+				return connector.Batch{}, err
+			}
+		}
+		row := fmt.Sprintf(`{"id":"%s-%d","n":%d,"tags":["a","<&>"],"raw":{"x":[%d]}}`, r.stream, r.at, r.at, r.at)
+		if refusal := r.builder.Append([]byte(row)); refusal != nil {
+			return connector.Batch{}, refusal
+		}
+	}
+	b := connector.Batch{Stream: r.stream, Rows: r.builder.NewRecord(), Bytes: 1000, Refused: r.refused}
+	if r.batches++; r.batches%r.marks == 0 || r.at == size {
+		b.Pos = connector.Position(fmt.Sprintf(`{"n":%d}`, r.at))
+	}
+	return b, nil
+}
+
+func (r *shelfReader) Ack(context.Context, connector.Settled) error { return nil }
+func (r *shelfReader) Close() error                                 { r.builder.Release(); return nil }
+
+func sourceCatalogOf(names ...string) string {
+	var streams []string
+	for _, name := range names {
+		streams = append(streams, fmt.Sprintf(`{"stream":{"name":%q,"namespace":null,"json_schema":{}},"sync_mode":"incremental","destination_sync_mode":"append","cursor_field":null,"primary_key":null}`, name))
+	}
+	return `{"streams":[` + strings.Join(streams, ",") + `]}`
+}
+
+// read runs the read command; state "" means no --state.
+func (s *shelf) read(ctx context.Context, src Source, catalog, state string) (code int, lines []string) {
+	s.t.Helper()
+	var out buffer
+	var errs bytes.Buffer
+	args := append([]string{"read"}, files(s.t, `{"token":"s3cr3t-token"}`, catalog)...)
+	if state != "" {
+		path := filepath.Join(s.t.TempDir(), "s.json")
+		if err := os.WriteFile(path, []byte(state), 0o400); err != nil {
+			s.t.Fatal(err)
+		}
+		args = append(args, "--state="+path)
+	}
+	code = MainSource(ctx, args, &out, &errs, src)
+	if errs.Len() > 0 {
+		s.t.Errorf("standard error: %s", errs.String())
+	}
+	return code, out.lines()
+}
+
+// The suite of sources, for several sizes of batches and of what has a position.
+func TestSourceContract(t *testing.T) {
+	for _, c := range []struct{ batch, marks, every int }{{4, 1, 9}, {1, 1, 1}, {3, 2, 5}, {100, 1, 10}, {2, 3, 1000}} {
+		s := newShelf(t)
+		s.batch, s.marks = c.batch, c.marks
+		src := s.source()
+		src.StateRows = c.every
+		wiretest.RunSource(t, wiretest.SourceHarness{Streams: []string{"events", "empty", "contacts"}, Read: func(state []byte) ([]string, int) {
+			code, lines := s.read(t.Context(), src, sourceCatalogOf("events", "empty", "contacts"), string(state))
+			return lines, code
+		}})
+	}
+}
+
+func TestSourceTranscript(t *testing.T) {
+	s := newShelf(t)
+	s.size["events"] = 5
+	code, lines := s.read(t.Context(), s.source(), `{"streams":[{"stream":{"name":"events","namespace":"ns"},"sync_mode":"full_refresh"}]}`, `[]`)
+	for i := range lines { // times
+		if at := strings.Index(lines[i], `"emitted_at":`); at >= 0 {
+			end := at + len(`"emitted_at":`)
+			for end < len(lines[i]) && lines[i][end] >= '0' && lines[i][end] <= '9' {
+				end++
+			}
+			lines[i] = lines[i][:at] + `"emitted_at":0` + lines[i][end:]
+		}
+	}
+	status := func(word string) string {
+		return `{"type":"TRACE","trace":{"type":"STREAM_STATUS","emitted_at":0,"stream_status":{"stream_descriptor":{"name":"events","namespace":"ns"},"status":"` + word + `"}}}`
+	}
+	want := []string{status("STARTED"), status("RUNNING")}
+	for i := range 5 {
+		want = append(want, fmt.Sprintf(`{"type":"RECORD","record":{"stream":"events","namespace":"ns","data":{"id":"events-%d","n":%d,"tags":["a","<&>"],"raw":{"x":[%d]}},"emitted_at":0}}`, i, i, i))
+	}
+	want = append(want, `{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"events","namespace":"ns"},"stream_state":{"n":5}},"sourceStats":{"recordCount":5.0}}}`, status("COMPLETE"))
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	equal(t, "line", lines, want)
+}
+
+func TestSourceDiscover(t *testing.T) {
+	s := newShelf(t)
+	var out buffer
+	flags := files(t, `{}`, `{}`)
+	if code := MainSource(t.Context(), append([]string{"discover"}, flags[:2]...), &out, io.Discard, s.source()); code != 0 {
+		t.Fatalf("exit code %d: %s", code, out.lines())
+	}
+	var m struct {
+		Catalog struct{ Streams []map[string]any }
+	}
+	if err := json.Unmarshal([]byte(out.lines()[0]), &m); err != nil || len(m.Catalog.Streams) != 3 {
+		t.Fatalf("%v: %s", err, out.lines())
+	}
+	one := m.Catalog.Streams[0]
+	properties := one["json_schema"].(map[string]any)["properties"].(map[string]any)
+	if fmt.Sprint(one["source_defined_primary_key"], one["default_cursor_field"], one["source_defined_cursor"], one["is_resumable"], one["supported_sync_modes"]) !=
+		"[[id]] [n] true true [full_refresh incremental]" || fmt.Sprint(properties["id"], properties["tags"]) !=
+		"map[description:the key type:string] map[description:tags items:map[type:[null string]] type:[null array]]" {
+		t.Errorf("got %v", one)
+	}
+	if fmt.Sprint(m.Catalog.Streams[2]["supported_sync_modes"], m.Catalog.Streams[2]["is_resumable"]) != "[full_refresh] false" {
+		t.Errorf("got %v", m.Catalog.Streams[2])
+	}
+}
+
+// What one stream suffers does not keep back the others; the exit code tells of it.
+func TestSourceFaults(t *testing.T) {
+	broken := errors.New("the disk is gone")
+	for _, tc := range []struct {
+		name, catalog, state string
+		fault                func(string, int) error
+		kind, says           string
+		whole                bool // nothing is read at all
+		records, more        int
+	}{
+		{name: "unknown stream", catalog: sourceCatalogOf("nope", "contacts"), kind: "config_error", says: `no stream \"nope\"`, records: 7},
+		{name: "invalid mode", catalog: `{"streams":[{"stream":{"name":"events"},"sync_mode":"INVALID"},{"stream":{"name":"contacts"},"sync_mode":"full_refresh"}]}`, kind: "config_error", says: "INVALID", records: 7},
+		{name: "stream twice", catalog: sourceCatalogOf("contacts", "contacts"), kind: "config_error", says: "twice", records: 7},
+		{name: "error in the middle", catalog: sourceCatalogOf("events", "contacts"), kind: "system_error", says: "unexpected error", records: 7, more: 12, // a batch that was read when the error came may wait for the next sync
+			fault: func(stream string, n int) error {
+				if stream == "events" && n == 12 {
+					return broken
+				}
+				return nil
+			}},
+		{name: "transient", catalog: sourceCatalogOf("contacts"), kind: "transient_error", says: "away", more: 2,
+			fault: func(_ string, n int) error {
+				if n == 2 {
+					return connector.Transientf("Try again", "it is away")
+				}
+				return nil
+			}},
+		{name: "panic", catalog: sourceCatalogOf("events", "contacts"), kind: "system_error", says: "panic", records: 7,
+			fault: func(stream string, n int) error {
+				if stream == "events" {
+					panic("at row 0")
+				}
+				return nil
+			}},
+		{name: "bad state of one", catalog: sourceCatalogOf("events", "contacts"), state: `[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{"x":1}}}]`, kind: "config_error", says: "is none", records: 7},
+		{name: "state is text", catalog: sourceCatalogOf("events"), state: `[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":"x"}}]`, kind: "config_error", says: "a text, not an object", whole: true},
+		{name: "shared state", catalog: sourceCatalogOf("events"), state: `[{"type":"GLOBAL","global":{"shared_state":{"x":1},"stream_states":[]}}]`, kind: "config_error", says: "all streams", whole: true},
+		{name: "old state", catalog: sourceCatalogOf("events"), state: `{"events":{"n":5}}`, kind: "config_error", says: "old form", whole: true},
+		{name: "old state in a list", catalog: sourceCatalogOf("events"), state: `[{"type":"LEGACY","data":{"n":5}}]`, kind: "config_error", says: "old form", whole: true},
+		{name: "state is cut", catalog: sourceCatalogOf("events"), state: `[{"type":"STREAM","stre`, kind: "config_error", says: "broken at byte", whole: true},
+		{name: "state is a number", catalog: sourceCatalogOf("events"), state: `7`, kind: "config_error", says: "list of state messages", whole: true},
+		{name: "state names no stream", catalog: sourceCatalogOf("events"), state: `[{"type":"STREAM","stream":{"stream_state":{}}}]`, kind: "config_error", says: "names no stream", whole: true},
+		{name: "no streams", catalog: `{"streams":[]}`, kind: "config_error", says: "at least one stream", whole: true},
+		{name: "garbage catalog", catalog: `{"str`, kind: "config_error", says: "not JSON", whole: true},
+		{name: "catalog is a list", catalog: `[]`, kind: "config_error", says: "a list", whole: true},
+	} {
+		s := newShelf(t)
+		s.fault = tc.fault
+		code, lines := s.read(t.Context(), s.source(), tc.catalog, tc.state)
+		all := strings.Join(lines, "\n")
+		if code != 1 || !strings.Contains(all, `"failure_type":"`+tc.kind+`"`) || !strings.Contains(all, tc.says) {
+			t.Errorf("%s: exit code %d\n%s", tc.name, code, all)
+		}
+		if got := len(of(lines, "RECORD")); got < tc.records || got > tc.records+tc.more {
+			t.Errorf("%s: %d records, want %d and up to %d more", tc.name, got, tc.records, tc.more)
+		}
+		if incomplete := strings.Count(all, `"INCOMPLETE"`); incomplete != 1 != tc.whole || strings.Contains(all, "s3cr3t") {
+			t.Errorf("%s: %d streams are incomplete\n%s", tc.name, incomplete, all)
+		}
+	}
+}
+
+// States that mean "from the beginning", and one that every stream goes on from.
+func TestSourceStates(t *testing.T) {
+	for _, tc := range []struct {
+		state   string
+		records int
+	}{
+		{"", 23}, {`[]`, 23}, {`{}`, 23}, {`null`, 23}, {" \n", 23}, {`[{"type":"LEGACY","data":{}}]`, 23},
+		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{}},"global":null,"data":null}]`, 23},
+		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":null}}]`, 23},
+		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{"__ab_full_refresh_sync_complete":true}}}]`, 23},
+		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{"__ab_no_cursor_state_message":true}}}]`, 23},
+		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"other"},"stream_state":{"n":20}}}]`, 23},
+		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events","namespace":null},"stream_state":{"n":20}},"global_":null,"data":null,"sourceStats":null}]`, 3},
+		{`[{"stream":{"stream_descriptor":{"name":"events"},"stream_state":{"n":20}}}]`, 3},
+		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events","namespace":"x"},"stream_state":{"n":20}}}]`, 3},
+		{`[{"type":"GLOBAL","global":{"shared_state":null,"stream_states":[{"stream_descriptor":{"name":"events"},"stream_state":{"n":20}}]}}]`, 3},
+		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{"n":3}}},{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{"n":20}}}]`, 3},
+		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{"n":9000}}}]`, 0},
+	} {
+		s := newShelf(t)
+		code, lines := s.read(t.Context(), s.source(), sourceCatalogOf("events"), tc.state)
+		if got := len(of(lines, "RECORD")); code != 0 || got != tc.records {
+			t.Errorf("%s: exit code %d, %d records, want %d", tc.state, code, got, tc.records)
+		}
+		if states := of(lines, "STATE"); tc.records == 0 && (len(states) != 1 || !strings.Contains(states[0], `"stream_state":{"n":9000}`)) {
+			t.Errorf("a state of the future becomes %s", states)
+		}
+		if _, told := s.begun["events"]; !told {
+			t.Errorf("%s: the source was not told where the stream begins", tc.state)
+		}
+	}
+}
+
+// A stop ends with a state that is safe, and says that not all is read.
+func TestSourceStops(t *testing.T) {
+	s := newShelf(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.fault = func(_ string, n int) error {
+		if n == 12 {
+			cancel()
+			return ctx.Err()
+		}
+		return nil
+	}
+	code, lines := s.read(ctx, s.source(), sourceCatalogOf("events", "contacts"), "")
+	all := strings.Join(lines, "\n")
+	if code != 143 || strings.Count(all, `"INCOMPLETE"`) != 2 || strings.Contains(all, `"ERROR"`) {
+		t.Errorf("exit code %d\n%s", code, all)
+	}
+	states, records := of(lines, "STATE"), of(lines, "RECORD")
+	if len(states) == 0 || len(records) != 12 || !strings.Contains(states[len(states)-1], `{"n":12}`) {
+		t.Errorf("%d records, states %s", len(records), states)
+	}
+}
+
+// A stream that gives a row now and then gives its states no later than once a minute.
+func TestSourceStateAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(t)
+		s.batch = 1
+		src := s.source()
+		src.StateRows = 1000
+		s.fault = func(_ string, n int) error {
+			time.Sleep(25 * time.Second) // of fake time
+			return nil
+		}
+		_, lines := s.read(t.Context(), src, sourceCatalogOf("events"), "")
+		if n := len(of(lines, "STATE")); n < 8 || n > 11 {
+			t.Errorf("%d states in ten minutes", n)
+		}
+	})
+}
+
+// A row that is none is left out, told, and not counted.
+func TestSourceRefusedRows(t *testing.T) {
+	s := newShelf(t)
+	src := s.source()
+	src.Open = func(context.Context, []byte, map[string]connector.Position, *slog.Logger) (Sync, error) {
+		return refusing{s}, nil
+	}
+	code, lines := s.read(t.Context(), src, sourceCatalogOf("contacts"), "")
+	all := strings.Join(lines, "\n")
+	if code != 0 || len(of(lines, "RECORD")) != 5 || !strings.Contains(all, "left out") || !strings.Contains(all, `"recordCount":5.0`) {
+		t.Errorf("exit code %d\n%s", code, all)
+	}
+}
+
+type refusing struct{ *shelf }
+
+func (r refusing) Reader(stream string) (connector.Reader, error) {
+	reader, err := r.shelf.Reader(stream)
+	reader.(*shelfReader).refused = []connector.RowResult{{Row: 1, Verdict: connector.VerdictRejected, Code: "bad_json", Message: "not valid JSON"}}
+	return reader, err
+}
+
+func FuzzSourceStates(f *testing.F) {
+	for _, s := range []string{``, `[]`, `{}`, `[{"type":"STREAM","stream":{"stream_descriptor":{"name":"a"},"stream_state":{"n":1}}}]`, `[{"type":"GLOBAL","global":{"stream_states":[{"stream_descriptor":{"name":"a"}}]}}]`, `[null]`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		list, err := parseStates(text)
+		if err != nil && connector.KindOf(err) != connector.KindConfig {
+			t.Fatalf("%q: %v", text, err)
+		}
+		for _, s := range list {
+			if s.pos != nil && !json.Valid(s.pos) || s.name.Name == "" {
+				t.Fatalf("%q: %+v", text, s)
+			}
+		}
+	})
+}
