@@ -261,13 +261,13 @@ func TestOverride(t *testing.T) {
 }
 
 func TestOnErrorFail(t *testing.T) {
-	m, err := Compile(mustParse(t, "u", `streams: {s: {fields: {birthday: {from: b, date: "%Y", on_error: fail}}}}`), Options{})
+	m, err := Compile(mustParse(t, "u", `streams: {s: {fields: {birthday: {from: b, date: "%F", on_error: fail}}}}`), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)
-	rec := rawRecord(t, mem, []string{"b"}, `{"b":"1976"}`, `{"b":"nineteen-seventy-six, a long text that must not be shown whole"}`)
+	rec := rawRecord(t, mem, []string{"b"}, `{"b":"1976-04-12"}`, `{"b":"nineteen-seventy-six, a long text that must not be shown whole"}`)
 	defer rec.Release()
 	plans, err := m.Plans("s", rec.Schema())
 	if err != nil {

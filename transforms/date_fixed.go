@@ -125,7 +125,7 @@ func putTwo(dst []byte, n int) {
 
 // convertTexts is the column kernel of texts in fixed layouts, written in one; whatever else comes is left.
 func (d *dateStep) convertTexts(x *exec, vec *vector, rows []int32) {
-	if d.fixedOut.width == 0 {
+	if d.fixedOut.width == 0 || d.past || d.outZone != nil {
 		for _, r := range rows {
 			x.leave(r)
 		}

@@ -2,6 +2,7 @@ package transforms
 
 import (
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -12,6 +13,9 @@ type dateParts struct {
 	nanos                     int
 	half                      int // 1: am, 2: pm
 	twelve                    bool
+	pivot                     int  // years of two digits from here on are of the last century
+	short                     bool // the year had two digits
+	timed                     bool // chinese: a time of day was there
 	zone                      *time.Location
 	offset                    int
 	hasOffset                 bool
@@ -24,9 +28,7 @@ func (d *dateParts) read(directive byte, s string) (string, bool) {
 		return readInt(s, 4, 4, 1, 9999, &d.year)
 	case 'y':
 		rest, ok := readInt(s, 2, 2, 0, 99, &d.year)
-		if d.year += 1900; d.year < 1969 {
-			d.year += 100
-		}
+		d.shortYear()
 		return rest, ok
 	case 'm':
 		return readInt(s, 1, 2, 1, 12, &d.month)
@@ -59,6 +61,8 @@ func (d *dateParts) read(directive byte, s string) (string, bool) {
 		return readName(s, dayNames, width, &ignored)
 	case 'z':
 		return d.readOffset(s)
+	case 'Z':
+		return d.readZone(s)
 	}
 	return s, false
 }
@@ -135,6 +139,43 @@ func (d *dateParts) readOffset(s string) (string, bool) {
 	return s, true
 }
 
+// shortYear finds the century of a year of two digits.
+func (d *dateParts) shortYear() {
+	d.short = true
+	if d.year < d.pivot {
+		d.year += 100
+	}
+	d.year += 1900
+}
+
+// zones are those found by readZone, by name. The tz database has some hundreds, so that it stays small.
+var zones sync.Map
+
+// readZone reads Z, UTC, GMT or a name such as Asia/Shanghai. CST and the like mean several zones each, and are none.
+func (d *dateParts) readZone(s string) (string, bool) {
+	end := 0
+	for end < len(s) && (isLetter(s[end]) || s[end]-'0' <= 9 || strings.IndexByte("/_+-", s[end]) >= 0) {
+		end++
+	}
+	switch name := s[:end]; {
+	case name == "Z", name == "UTC", name == "GMT":
+		d.hasOffset = true
+	case !strings.Contains(name, "/"):
+		return s, false
+	default:
+		zone, ok := zones.Load(name)
+		if !ok {
+			found, err := time.LoadLocation(name)
+			if err != nil {
+				return s, false
+			}
+			zone, _ = zones.LoadOrStore(strings.Clone(name), found)
+		}
+		d.zone = zone.(*time.Location)
+	}
+	return s[end:], true
+}
+
 // time puts the parts together and refuses days that the calendar does not have.
 func (d *dateParts) time() (time.Time, dateProblem) {
 	if d.twelve {
@@ -148,7 +189,7 @@ func (d *dateParts) time() (time.Time, dateProblem) {
 		if d.yearDay == 366 && daysIn(d.year, 2) == 28 {
 			return time.Time{}, dateNoDay
 		}
-	} else if d.day > daysIn(d.year, d.month) {
+	} else if d.month < 1 || d.month > 12 || d.day < 1 || d.day > daysIn(d.year, d.month) {
 		return time.Time{}, dateNoDay
 	}
 	if d.hasOffset {

@@ -131,17 +131,17 @@ func TestLayoutsAgree(t *testing.T) {
 		}
 		got, problem := layout.parse(written, zone)
 		want, err := timefmt.ParseInLocation(written, text, zone)
-		if problem != dateOK || err != nil || !got.Equal(want) {
-			t.Fatalf("%s of %q: got %v (%v), the library %v (%v)", text, written, got, problem, want, err)
+		if problem != dateOK || err != nil || !got.t.Equal(want) {
+			t.Fatalf("%s of %q: got %v (%v), the library %v (%v)", text, written, got.t, problem, want, err)
 		}
 	})
 }
 
 func FuzzDate(f *testing.F) {
-	for _, s := range []string{"2024-02-29", "30.2.2024", "1709164800000", "5 Mar 2024", "2024-03-01T04:00:00.5+08:00", "", " ", "-1.5", "99991231"} {
+	for _, s := range []string{"2024-02-29", "30.2.2024", "1709164800000", "5 Mar 2024", "2024-03-01T04:00:00.5+08:00", "", " ", "-1.5", "99991231", "一九七六年四月十二日", "76年4月12号（周一）下午３点半", "27862.75", "60", "1976", "2024-01-01 00:00:00 Asia/Shanghai"} {
 		f.Add(s)
 	}
-	const arg = `{in: ["%Y-%m-%d", "%d.%m.%Y", "%d %b %Y", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y%m%d", "%I:%M %p %j %Y", "%G-W%V", unix, unix_ms], tz: America/Sao_Paulo}`
+	const arg = `{in: ["%Y-%m-%d", "%d.%m.%Y", "%d %b %Y", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y%m%d", "%I:%M %p %j %Y", "%G-W%V", auto, "%d/%m/%y", "%F %T %Z", unix, unix_ms, unix_us, excel, excel_1904], tz: America/Sao_Paulo}`
 	x := dateOf(f, arg)
 	f.Fuzz(func(t *testing.T, s string) {
 		v, rejects := x.one(textValue(s))

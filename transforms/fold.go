@@ -3,6 +3,7 @@ package transforms
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // narrow gives the ASCII sign of a full-width one, and a plain blank for the ideographic one.
@@ -14,6 +15,25 @@ func narrow(c rune) rune {
 		return ' '
 	}
 	return c
+}
+
+// hasWide reports whether narrow would change a sign of the text.
+func hasWide(s string) bool {
+	for _, c := range s {
+		if narrow(c) != c {
+			return true
+		}
+	}
+	return false
+}
+
+// narrowed writes full-width signs as their ASCII ones.
+func (x *exec) narrowed(s string) string {
+	dst := x.room(len(s))
+	for _, c := range s {
+		dst = utf8.AppendRune(dst, narrow(c))
+	}
+	return x.keep(dst)
 }
 
 // trimBlank takes off blanks at both ends, and the invisible signs that spreadsheets and messengers leave there.

@@ -46,6 +46,7 @@ var kernels = []struct {
 			`{date: "%Y-%m-%d"}`, `{date: {in: ["%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y"]}}`, `{date: {in: ["%Y-%m-%d", "%d.%m.%Y"], out: "%d/%m/%Y %H:%M:%S"}}`,
 			`{date: {in: ["%d.%m.%Y", "%m.%d.%Y", "%d.%Y.%m"], tz: Asia/Shanghai}}`, `{date: {in: ["%e.%m.%Y", "%m.%d.%Y"]}}`, `{date: {in: ["%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y"]}}`,
 			`{date: {in: ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d"], out: "%Y%m%d%H%M%S", tz: Asia/Shanghai}}`, `{date: {in: ["%Y年%m月%d日", " %d.%m.%Y"], out: "%m.%Y"}}`,
+			`{date: auto}`, `{date: {in: [auto, "%d.%m.%Y", "%m/%d/%Y"], out: "%Y/%m/%d", tz: Asia/Shanghai}}`, `{date: {in: ["%Y-%m-%d %H:%M:%S", "%d.%m.%Y"], out: "%F %T", out_tz: "+08:00"}}`,
 			`{date: {in: [" %d.%m.%Y"]}}`, `{date: {in: ["%d.%m.%Y"], out: unix}}`,
 		},
 	},
@@ -253,7 +254,7 @@ func TestSwapCase(t *testing.T) {
 // TestFixedDates: a text that several layouts fit is read by the first of them, whichever has a kernel.
 func TestFixedDates(t *testing.T) {
 	for _, arg := range []string{
-		`"%Y-%m-%d"`, `["%d.%m.%Y", "%m.%d.%Y"]`, `["%e.%m.%Y", "%m.%d.%Y"]`, `["%m.%d.%Y", "%d.%m.%Y"]`, `["%d.%m.%Y %H:%M", "%d.%m.%Y"]`, `["%b", "%Y-%m-%d"]`, `[" %d.%m.%Y", "%d.%Y.%m"]`,
+		`"%Y-%m-%d"`, `["%d.%m.%Y", "%m.%d.%Y"]`, `["%e.%m.%Y", "%m.%d.%Y"]`, `["%m.%d.%Y", "%d.%m.%Y"]`, `["%d.%m.%Y %H:%M", "%d.%m.%Y"]`, `["%b %d %Y", "%Y-%m-%d"]`, `auto`, `{in: [auto, "%d.%m.%Y"], out: "%d.%m.%Y"}`, `{in: "%Y-%m-%d %H:%M:%S", out_tz: Asia/Shanghai}`, `[" %d.%m.%Y", "%d.%Y.%m"]`,
 		`{in: ["%Y-%m-%d", "%d.%m.%Y"], out: "%d.%m.%Y", tz: Asia/Shanghai}`, `{in: ["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d"], tz: Asia/Shanghai}`,
 	} {
 		for _, text := range []string{

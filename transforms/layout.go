@@ -13,22 +13,50 @@ import (
 type dateLayout struct {
 	text   string
 	tokens []layoutToken
-	plain  bool // tokens alone can write it
-	lib    bool // the library reads it
-	zoned  bool // it speaks of an instant, not of a wall clock
-	unit   int  // unix: 1000 (milliseconds a unit); unix_ms: 1; 0: a strftime layout
+	plain  bool  // tokens alone can write it
+	lib    bool  // the library reads it
+	zoned  bool  // it speaks of an instant, not of a wall clock
+	timed  bool  // it has a time of day
+	unit   int64 // unix, unix_ms, unix_us: nanoseconds a unit; 0: another layout
+	serial int64 // excel, excel_1904: the day of serial number 0, in days since 1970; 0: another layout
+	han    bool  // chinese
+	parts  datePart
+	pivot  int // the first year of two digits that is one of the last century
+	// Years of two digits are refused: auto guesses no century.
+	fullYear bool
 }
+
+// datePart is a set of what a layout says of a day.
+type datePart uint8
+
+const (
+	dateYear datePart = 1 << iota
+	dateMonth
+	dateDay
+	wholeDate = dateYear | dateMonth | dateDay
+)
 
 // layoutToken is a directive, or a literal byte where directive is 0.
 type layoutToken struct{ directive, literal byte }
 
 type dateProblem uint8
 
+// What can be wrong with a text, the more telling the greater.
 const (
 	dateOK dateProblem = iota
 	dateForm
+	dateSerialYear
+	dateShortYear
 	dateNoDay
+	dateFuture
 )
+
+// reading is what a layout made of a text.
+type reading struct {
+	t     time.Time
+	short bool // the year had two digits
+	timed bool // the text names a time of day
+}
 
 // Compound directives and what they stand for.
 var compound = map[byte]string{
@@ -37,25 +65,28 @@ var compound = map[byte]string{
 }
 
 const (
-	ownDirectives  = "YymdejHkIlMSfpPbBaAz"
+	ownDirectives  = "YymdejHkIlMSfpPbBaAzZ"
 	weekDirectives = "GgVUWuws"
 )
 
 // parseLayout reads a layout; the text says what is wrong with it, "" if nothing is.
 func parseLayout(text string) (dateLayout, string) {
-	l := dateLayout{text: text, plain: true}
+	l := dateLayout{text: text, plain: true, pivot: defaultPivot, parts: wholeDate, timed: true}
 	switch text {
-	case layoutUnix:
-		l.unit, l.zoned = 1000, true
+	case layoutUnix, layoutUnixMS, layoutUnixUS:
+		l.unit, l.zoned = map[string]int64{layoutUnix: 1e9, layoutUnixMS: 1e6, layoutUnixUS: 1e3}[text], true
 		return l, ""
-	case layoutUnixMS:
-		l.unit, l.zoned = 1, true
+	case layoutExcel, layoutExcel1904:
+		l.serial = map[string]int64{layoutExcel: excelZero, layoutExcel1904: excelZero1904}[text]
+		return l, ""
+	case layoutChinese:
+		l.han = true
 		return l, ""
 	case "":
 		return l, "it is empty"
 	}
 	if !strings.Contains(text, "%") {
-		return l, "it holds no directive such as %Y; besides those there are unix and unix_ms"
+		return l, "it holds no directive such as %Y; besides those there are " + orList(namedLayouts)
 	}
 	if why := l.scan(text); why != "" {
 		return l, why
@@ -66,11 +97,52 @@ func parseLayout(text string) (dateLayout, string) {
 			seen += string(t.directive)
 		}
 	}
-	l.zoned = strings.ContainsAny(seen, "zs")
-	if l.lib && strings.ContainsAny(seen, "de") {
-		return l, "a day of the month beside a week or a second count cannot be checked"
+	l.zoned = strings.ContainsAny(seen, "zsZ")
+	l.timed = strings.ContainsAny(seen, "HkIlMSfsTr")
+	l.parts = partsOf(seen)
+	if l.lib && strings.ContainsAny(seen, "deZ") {
+		return l, "a day of the month or a zone's name beside a week or a second count cannot be checked"
 	}
 	return l, ""
+}
+
+// partsOf tells what directives say of a day.
+func partsOf(directives string) (parts datePart) {
+	for _, one := range []struct {
+		directives string
+		part       datePart
+	}{{"Yy", dateYear}, {"mbB", dateMonth}, {"de", dateDay}, {"j", dateMonth | dateDay}, {weekDirectives, wholeDate}} {
+		if strings.ContainsAny(directives, one.directives) {
+			parts |= one.part
+		}
+	}
+	return parts
+}
+
+// needs is what a text must say for the layout to be written.
+func (l *dateLayout) needs() (parts datePart) {
+	for _, t := range l.tokens {
+		switch {
+		case strings.IndexByte("zajA"+weekDirectives, t.directive) >= 0 && t.directive != 0:
+			return wholeDate
+		case t.directive != 0:
+			parts |= partsOf(string(rune(t.directive)))
+		}
+	}
+	if l.unit != 0 {
+		return wholeDate
+	}
+	return parts
+}
+
+func (p datePart) String() string {
+	var names []string
+	for i, name := range [...]string{"year", "month", "day"} {
+		if p&(1<<i) != 0 {
+			names = append(names, "no "+name)
+		}
+	}
+	return strings.Join(names, " and ")
 }
 
 func (l *dateLayout) scan(text string) string {
@@ -109,68 +181,52 @@ func (l *dateLayout) scan(text string) string {
 }
 
 // parse reads the whole of s; zone is that of a text which names none.
-func (l *dateLayout) parse(s string, zone *time.Location) (time.Time, dateProblem) {
-	if l.unit != 0 {
-		return parseUnix(s, int64(l.unit))
-	}
-	if l.lib {
+func (l *dateLayout) parse(s string, zone *time.Location) (reading, dateProblem) {
+	r := reading{timed: l.timed}
+	var problem dateProblem
+	switch {
+	case l.unit != 0:
+		r.t, problem = parseUnix(s, l.unit)
+		return r, problem
+	case l.serial != 0:
+		return parseSerial(s, l.serial, zone)
+	case l.lib:
 		t, err := timefmt.ParseInLocation(s, l.text, zone)
-		if err != nil {
-			return t, dateForm
+		if r.t = t; err != nil {
+			return r, dateForm
 		}
-		return t, dateOK
+		return r, dateOK
 	}
-	d := dateParts{year: 1900, month: 1, day: 1, zone: zone}
+	d := dateParts{year: 1900, month: 1, day: 1, zone: zone, pivot: l.pivot}
+	if l.han {
+		if !d.readHan(s) {
+			return r, dateForm
+		}
+		r.timed = d.timed
+	} else if !l.readTokens(s, &d) {
+		return r, dateForm
+	}
+	if r.short = d.short; d.short && l.fullYear {
+		return r, dateShortYear
+	}
+	r.t, problem = d.time()
+	return r, problem
+}
+
+func (l *dateLayout) readTokens(s string, d *dateParts) (ok bool) {
 	for _, t := range l.tokens {
-		var ok bool
 		if t.directive == 0 {
 			if s == "" || s[0] != t.literal {
-				return time.Time{}, dateForm
+				return false
 			}
 			s = s[1:]
 			continue
 		}
 		if s, ok = d.read(t.directive, s); !ok {
-			return time.Time{}, dateForm
+			return false
 		}
 	}
-	if s != "" {
-		return time.Time{}, dateForm
-	}
-	return d.time()
-}
-
-// maxUnix is the last second of the year 9999.
-const maxUnix = 253402300799
-
-// parseUnix reads a count of seconds or milliseconds, with a fraction or without.
-func parseUnix(s string, unit int64) (time.Time, dateProblem) {
-	whole, fraction, dotted := strings.Cut(s, ".")
-	n, ok := parseInt(whole)
-	if !ok || dotted && !plainDigits(fraction) {
-		return time.Time{}, dateForm
-	}
-	if limit := (maxUnix + 1) * 1000 / unit; n > limit || n < -limit {
-		return time.Time{}, dateForm
-	}
-	nanos := int64(0)
-	for i, scale := 0, unit*int64(time.Millisecond)/10; i < len(fraction) && scale > 0; i, scale = i+1, scale/10 {
-		nanos += int64(fraction[i]-'0') * scale
-	}
-	if strings.HasPrefix(whole, "-") {
-		nanos = -nanos
-	}
-	if unit == 1 {
-		return checkYear(time.UnixMilli(n).Add(time.Duration(nanos)))
-	}
-	return checkYear(time.Unix(n, nanos))
-}
-
-func checkYear(t time.Time) (time.Time, dateProblem) {
-	if y := t.UTC().Year(); y < 1 || y > 9999 {
-		return t, dateForm
-	}
-	return t, dateOK
+	return s == ""
 }
 
 // append writes the time.

@@ -10,7 +10,7 @@ var opDefault = Op{
 		{Field: `{from: a, default: x}`, In: `{"a":null}`, Out: `"x"`},
 		{Field: `{from: a, default: x}`, In: `{"a":""}`, Out: `""`},
 		{Field: `{from: a, map: {F: female}, default: unknown}`, In: `{"a":"?"}`, Out: `"unknown"`},
-		{Field: `{from: a, date: "%Y", default: none, on_error: null}`, In: `{"a":"?"}`, Out: `"none"`},
+		{Field: `{from: a, date: "%F", default: none, on_error: null}`, In: `{"a":"?"}`, Out: `"none"`},
 	},
 	parse: func(a arg) *step {
 		if a.isNull() {

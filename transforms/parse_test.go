@@ -46,9 +46,9 @@ streams:
 		`m.yaml:8: streams.contacts.fields.email.cse: unknown step "cse" (did you mean "case"?)`,
 		`m.yaml:9: streams.contacts.fields.phone.phone.regoin: unknown setting "regoin" (did you mean "region"?); it takes region or format`,
 		`m.yaml:9: streams.contacts.fields.phone.phone.format: takes digits, e164 or national, not "E164" (did you mean "e164"?)`,
-		`m.yaml:10: streams.contacts.fields.birthday.date.tz: "Nowhere/City" is no time zone; write one such as Asia/Shanghai or UTC`,
+		`m.yaml:10: streams.contacts.fields.birthday.date.tz: "Nowhere/City" is no time zone; write one such as Asia/Shanghai or UTC, or an offset such as +08:00`,
 		`m.yaml:10: streams.contacts.fields.birthday.date.in: layout "%Y-%Q": %Q is no directive`,
-		`m.yaml:10: streams.contacts.fields.birthday.date.in: layout "2006-01-02": it holds no directive such as %Y; besides those there are unix and unix_ms`,
+		`m.yaml:10: streams.contacts.fields.birthday.date.in: layout "2006-01-02": it holds no directive such as %Y; besides those there are auto, unix, unix_ms, unix_us, excel, excel_1904 or chinese`,
 		`m.yaml:11: streams.contacts.fields.remark.truncate: takes a whole number from 1 on, not "-1"`,
 		`m.yaml:11: streams.contacts.fields.remark.max_length: takes a whole number from 1 on, not "ten"`,
 		`m.yaml:12: streams.contacts.fields.name.value: value gives the value a second time; a field has one of from, value, template, expr and name, and it comes first`,
@@ -119,8 +119,8 @@ streams:
   s:
     fields:
       a: {from: x, steps: [{split: ","}, {split: ";"}]}
-      b: {value: {k: 1}, date: "%Y"}
-      c: {from: x, steps: [{type: boolean}, {date: "%Y"}]}
+      b: {value: {k: 1}, date: "%F"}
+      c: {from: x, steps: [{type: boolean}, {date: "%F"}]}
       d: {from: x, trim: true, unique: true}
       e: {from: x, trim: true, join: ","}
       f: {from: x, split: ",", max_length: 3}

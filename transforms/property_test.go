@@ -168,7 +168,7 @@ func appendFixed(t *rapid.T, b array.Builder, n int64) {
 // anyStep writes a step as a user could.
 var anyStep = rapid.SampledFrom([]string{
 	"{json: decode}", "{json: encode}", "{trim: true}", "{case: title}", "{case: upper}", `{split: ","}`, `{split: ["a", "，"]}`, "{each: [trim, lower]}", "{each: [{truncate: 2}, {map: {a: b, 1: null}}, {default: q}]}", "{sort: asc}", "{sort: desc}", "{hash: sha256}",
-	"{map: {a: 1, 1: b, true: null, \"\": x}}", `{date: {in: ["%Y-%m-%d", unix_ms, "%d %b %Y"], out: "%c", tz: Asia/Shanghai}}`, "{date: {out: unix}}", "{phone: {format: digits}}", "{phone: {region: CN, format: e164}}", "{phone: {region: US, format: national}}",
+	"{map: {a: 1, 1: b, true: null, \"\": x}}", `{date: {in: ["%Y-%m-%d", unix_ms, "%d %b %Y"], out: "%c", tz: Asia/Shanghai}}`, "{date: {out: unix}}", `{date: {in: [auto, excel, "%d.%m.%y"], past: true, out_tz: "+08:00", out: unix_us}}`, "{phone: {format: digits}}", "{phone: {region: CN, format: e164}}", "{phone: {region: US, format: national}}",
 	`{keys: {map: {a: b, c: null}, pass: "^x"}}`, "{unique: true}", `{join: "-"}`, "{default: z}", "{default: [1]}", "{truncate: 3}", "{max_length: 4}",
 	"{gender: true}", "{gender: {map: {1: male, a: null}, to: {male: 1, female: x}}}", "{tags: true}", `{tags: {join: ","}}`, `{tags: {split: "a", replace: "b"}}`,
 	"{type: text}", "{type: integer}", "{type: number}", "{type: boolean}",

@@ -164,7 +164,7 @@ streams:
     fields:
       a: {from: labels, split: ","}
       b: {from: name.first}
-      c: {from: vip, date: "%Y"}
+      c: {from: vip, date: "%F"}
       d: {from: id, keys: {pass: "."}}
       e: {from: when, date: "%Y-%m-%d"}
 `), Options{})
