@@ -28,16 +28,21 @@ func (a *app) check() *cobra.Command {
 				return err
 			}
 			defer t.Close()
-			return a.checkAll(cmd.Context(), args[0], p, t)
+			in, err := p.Input(cmd.Context(), all.Vendors, job.Settings{Log: a.log()})
+			if err != nil {
+				return err
+			}
+			defer in.Close()
+			return a.checkAll(cmd.Context(), args[0], p, t, in)
 		},
 	}
 }
 
 // checkAll looks at input, folders and CRM, and tells of every fault, not of the first one only.
-func (a *app) checkAll(ctx context.Context, path string, p *job.Pipeline, t *job.Target) error {
+func (a *app) checkAll(ctx context.Context, path string, p *job.Pipeline, t *job.Target, in *job.Input) error {
 	ok := func(format string, args ...any) { _, _ = fmt.Fprintf(a.out, "ok    "+format+"\n", args...) }
 	ok("%s: the file and its mapping are sound", path)
-	found, notes, err := p.CheckInput(ctx, t)
+	found, notes, err := in.Check(ctx, t)
 	faults := []error{err}
 	if err == nil {
 		ok("%s", printable(found))
@@ -45,7 +50,7 @@ func (a *app) checkAll(ctx context.Context, path string, p *job.Pipeline, t *job
 	for _, n := range notes {
 		_, _ = fmt.Fprintf(a.out, "note  %s\n", printable(n))
 	}
-	folders := p.CheckFolders()
+	folders := in.CheckFolders()
 	if len(folders) == 0 {
 		ok("rejects go to %s, the position to %s: both can be written", p.RejectsDir(), p.StateDir())
 	}

@@ -109,7 +109,11 @@ func (a *app) demoSync(ctx context.Context, path string) (*result, error) {
 		return nil, err
 	}
 	defer t.Close()
-	reader, _, err := p.Reader(t, false)
+	in, err := p.Input(ctx, all.Vendors, job.Settings{})
+	if err != nil {
+		return nil, err
+	}
+	reader, err := in.Reader(t, false)
 	if err != nil {
 		return nil, err
 	}

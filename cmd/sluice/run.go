@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -65,7 +66,12 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 	if err := t.CheckWhole(f.follow, f.limit); err != nil {
 		return err
 	}
-	reader, from, err := p.Reader(t, f.follow)
+	in, err := p.Input(ctx, all.Vendors, job.Settings{Log: log})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	reader, err := in.Reader(t, f.follow)
 	if err != nil {
 		return err
 	}
@@ -74,14 +80,12 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 	if f.dryRun {
 		r.DryRun = a.printRequest
 	} else {
-		done, err := a.keep(p, t, from, f.fresh, &r, res, log)
+		done, err := a.keep(ctx, p, t, in, f.fresh, &r, res, log)
 		defer done()
-		if err != nil {
-			return errors.Join(err, reader.Close())
+		if err == nil {
+			err = errors.Join(in.Preflight(ctx), t.Preflight(ctx))
 		}
-	}
-	if !f.dryRun {
-		if err := t.Preflight(ctx); err != nil {
+		if err != nil {
 			return errors.Join(err, reader.Close())
 		}
 	}
@@ -96,6 +100,9 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 	res.Report, res.Stats, res.Err = t.Run(ctx, r)
 	res.Took = time.Since(start)
 	bar.close()
+	if r.Gate != nil {
+		res.Echoes = r.Gate.Dropped()
+	}
 	if sig := (signalError(0)); errors.As(errors.Unwrap(res.Err), &sig) {
 		next := "Run it again: it begins where this one began"
 		if res.Report.Position != nil && res.save != nil {
@@ -109,20 +116,26 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 	return a.finish(res, f)
 }
 
-// keep opens what outlives the run: the rejects and the position. done closes them.
-func (a *app) keep(p *job.Pipeline, t *job.Target, from *job.FromFile, fresh bool, r *job.Run, res *result, log *slog.Logger) (done func(), err error) {
-	done = func() {}
+// keep opens what outlives the run: the rejects, the position and, for a relay, what it knows of both sides. done closes
+// them.
+func (a *app) keep(ctx context.Context, p *job.Pipeline, t *job.Target, in *job.Input, fresh bool, r *job.Run, res *result, log *slog.Logger) (done func(), err error) {
+	var opened []io.Closer
+	done = func() {
+		for _, c := range opened {
+			_ = c.Close()
+		}
+	}
 	dir, err := reject.Open(reject.Config{Dir: p.RejectsDir(), Explain: t.Vendor.Explain})
 	if err != nil {
 		return done, err
 	}
-	done = func() { _ = dir.Close() }
+	opened = append(opened, dir)
 	r.Rejects, res.Rejects = dir, p.RejectsDir()
-	if from.Path == "-" {
+	if in.Stdin {
 		r.Resumed = true // standard input has no position to keep, and nothing tells whether it was sent before
 		return done, nil
 	}
-	id, err := p.Identity(from, t)
+	id, err := in.Identity(t)
 	if err != nil {
 		return done, err
 	}
@@ -130,7 +143,13 @@ func (a *app) keep(p *job.Pipeline, t *job.Target, from *job.FromFile, fresh boo
 	if err != nil {
 		return done, err
 	}
-	done = func() { _, _ = dir.Close(), st.Close() }
+	opened = append(opened, st)
+	if r.Gate, err = in.Gate(ctx, t); err != nil {
+		return done, err
+	}
+	if r.Gate != nil {
+		opened = append(opened, r.Gate)
+	}
 	if t.Whole() { // the folder is locked against a second run all the same
 		log.Info("the mode replaces what the CRM holds: every run reads its input from the beginning and keeps no position", "mode", t.Mode)
 		return done, nil

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/reject"
 	"github.com/sluicehq/sluice/internal/state"
+	"github.com/sluicehq/sluice/internal/state/disk"
 	"github.com/sluicehq/sluice/wire/file"
 )
 
@@ -17,14 +19,13 @@ const lookAt = 1000
 // namesAtMost bounds a list of names in a note.
 const namesAtMost = 12
 
-// CheckInput looks at the beginning of the input and tells what it found and, in notes, what of it does not fit the mapping.
+// Check looks at the beginning of the input and tells what it found and, in notes, what of it does not fit the mapping.
 // Nothing is changed. Its error is what a run would end with.
-func (p *Pipeline) CheckInput(ctx context.Context, t *Target) (found string, notes []string, err error) {
-	var f FromFile
-	if err := p.From.Decode(&f); err != nil {
-		return "", nil, err
+func (in *Input) Check(ctx context.Context, t *Target) (found string, notes []string, err error) {
+	if in.Source != nil {
+		return in.checkSource(ctx, t)
 	}
-	f.Path = p.Resolve(f.Path)
+	f := in.file
 	s, err := file.Look(ctx, f.config(), lookAt)
 	switch {
 	case err != nil:
@@ -39,6 +40,23 @@ func (p *Pipeline) CheckInput(ctx context.Context, t *Target) (found string, not
 	return describe(f.Path, &s), append(fit(t, f.Stream, &s), refused(&s)...), nil
 }
 
+// checkSource asks the CRM or the inbox, and compares the stream's columns with those that the mapping reads.
+func (in *Input) checkSource(ctx context.Context, t *Target) (found string, notes []string, err error) {
+	s := in.Source
+	if err := s.Check(ctx); err != nil {
+		return "", nil, err
+	}
+	sample := file.Sample{Format: file.CSV}
+	for _, c := range s.Stream.Columns {
+		sample.Fields = append(sample.Fields, c.Name)
+	}
+	found = fmt.Sprintf("%s answers queries of the stream %s", s.Vendor.Title, s.Stream.Name)
+	if s.Events() {
+		found = fmt.Sprintf("the inbox can be read for the stream %s of %s", s.Stream.Name, s.Vendor.Title)
+	}
+	return found, missing(t, s.Stream.Name, &sample), nil
+}
+
 // describe says what the look at the input showed.
 func describe(path string, s *file.Sample) string {
 	which := "first "
@@ -51,8 +69,8 @@ func describe(path string, s *file.Sample) string {
 	return fmt.Sprintf("%s is JSON lines; its %s%s can be read", path, which, count(s.Rows-len(s.Refused), "row"))
 }
 
-// fit compares the fields of the input with those that the mapping reads.
-func fit(t *Target, stream string, s *file.Sample) (notes []string) {
+// missing lists what the mapping reads and the input lacks.
+func missing(t *Target, stream string, s *file.Sample) (notes []string) {
 	there := func(name string) bool {
 		head, _, _ := strings.Cut(name, ".")
 		return slices.Contains(s.Fields, name) || slices.Contains(s.Fields, head)
@@ -66,6 +84,12 @@ func fit(t *Target, stream string, s *file.Sample) (notes []string) {
 			notes = append(notes, fmt.Sprintf("the mapping makes %s of %s, which is not %s", w.Field, strings.Join(w.From, ", "), where))
 		}
 	}
+	return notes
+}
+
+// fit compares the fields of the input with those that the mapping reads.
+func fit(t *Target, stream string, s *file.Sample) (notes []string) {
+	notes = missing(t, stream, s)
 	var unread []string
 	for _, name := range s.Fields {
 		if name != "" && !t.Mapping.Reads(stream, name) {
@@ -102,17 +126,22 @@ func count(n int, noun string) string {
 }
 
 // CheckFolders finds out whether a run could write its rejects and its position down. Nothing remains of that.
-func (p *Pipeline) CheckFolders() []error {
-	var f FromFile
+func (in *Input) CheckFolders() []error {
+	p := in.pipeline
 	var faults []error
 	if err := reject.Foresee(p.RejectsDir()); err != nil {
 		faults = append(faults, err)
 	}
-	if err := p.From.Decode(&f); err == nil && f.Path == "-" {
+	if in.Stdin {
 		return faults // standard input has no position to keep
 	}
 	if err := state.Foresee(p.StateDir()); err != nil {
 		faults = append(faults, err)
+	}
+	if p.Echo != "" {
+		if err := disk.Foresee(p.Resolve(p.Echo)); err != nil {
+			faults = append(faults, connector.Configf("Set `echo:` to a folder that this user may write to", "the echo folder cannot be written to: %w", err))
+		}
 	}
 	return faults
 }

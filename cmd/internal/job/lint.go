@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"go.yaml.in/yaml/v3"
@@ -32,11 +33,14 @@ func Lint(path string, vendors []connector.Vendor) error {
 		return err
 	}
 	t, err := p.Target(context.Background(), vendors, Settings{Offline: true})
-	if err != nil {
-		return err
+	if err == nil {
+		t.Close()
 	}
-	t.Close()
-	return nil
+	in, inErr := p.Input(context.Background(), vendors, Settings{Offline: true})
+	if inErr == nil {
+		in.Close()
+	}
+	return errors.Join(err, inErr)
 }
 
 // anyValue stands in for variables that are not set where the file is checked.

@@ -3,14 +3,10 @@ package job
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-
-	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/config"
@@ -29,6 +25,7 @@ type Pipeline struct {
 	Delivery   Delivery      `json:"delivery"`
 	Rejects    Rejects       `json:"rejects"`
 	State      string        `json:"state"`
+	Echo       string        `json:"echo"`
 }
 
 // FromFile is `from: {file: …}`.
@@ -54,13 +51,17 @@ var fromFileFields = []connector.Field{
 func PipelineFields(vendors []connector.Vendor) []connector.Field {
 	return []connector.Field{
 		{Name: "from", Type: connector.TypeObject, Title: "Input", Doc: "Where the rows come from.", Required: true, Discriminator: "wire",
-			OneOf: []connector.Variant{{Name: "file", Title: "File", Doc: "A file of JSON lines or CSV.", Fields: fromFileFields}}},
+			OneOf: []connector.Variant{
+				{Name: "file", Title: "File", Doc: "A file of JSON lines or CSV.", Fields: fromFileFields},
+				{Name: "vendor", Title: "CRM", Doc: "A stream of another CRM.", Fields: fromVendorFields(vendors)},
+			}},
 		{Name: "transforms", Type: connector.TypeObject, Title: "Mapping", Doc: "How a row becomes a contact: `streams:` and what follows, or the path of a file that holds it."},
 		{Name: "to", Type: connector.TypeObject, Title: "CRM", Doc: "Where the rows go.", Required: true, Discriminator: "vendor", OneOf: vendorVariants(vendors)},
 		{Name: "preset", Type: connector.TypeObject, Title: "Preset", Doc: "Changes to single fields of the CRM's preset, in the language of the mapping.", Advanced: true},
 		{Name: "delivery", Type: connector.TypeObject, Title: "Delivery", Doc: "How to call the CRM.", Fields: DeliveryFields},
 		{Name: "rejects", Type: connector.TypeObject, Title: "Rejects", Doc: "What becomes of refused rows.", Fields: RejectsFields},
 		{Name: "state", Type: connector.TypeString, Title: "State", Doc: "Folder that keeps the position between runs. Without it: beside the pipeline file.", Advanced: true},
+		{Name: "echo", Type: connector.TypeString, Title: "Echo", Doc: "Where two pipelines keep two CRMs in step with each other: a folder that both name, so that what one writes does not come back through the other. A relative path starts at the pipeline file's folder."},
 	}
 }
 
@@ -122,22 +123,6 @@ func (p *Pipeline) Resolve(path string) string {
 	return filepath.Join(filepath.Dir(p.Path), path)
 }
 
-// Reader opens nothing yet: it makes the reader that `from` asks for.
-// follow makes it wait at the end of the input for more.
-func (p *Pipeline) Reader(t *Target, follow bool) (connector.Reader, *FromFile, error) {
-	if err := t.CheckWhole(follow, 0); err != nil {
-		return nil, nil, err
-	}
-	var f FromFile
-	if err := p.From.Decode(&f); err != nil {
-		return nil, nil, err
-	}
-	f.Path = p.Resolve(f.Path)
-	cfg := f.config()
-	cfg.Follow = follow
-	return file.NewReader(cfg, t.Mapping.Fields, memory.DefaultAllocator), &f, nil
-}
-
 func (f *FromFile) config() file.Config {
 	return file.Config{Path: f.Path, Format: f.Format, Compression: f.Compression, Encoding: f.Encoding, Delimiter: f.Delimiter, Stream: f.Stream}
 }
@@ -157,30 +142,6 @@ func (p *Pipeline) StateDir() string {
 		return p.Resolve(p.State)
 	}
 	return p.Resolve(filepath.Base(p.Path) + ".state")
-}
-
-// Identity tells two pipelines apart that would use one state folder: the input as the file names it, the CRM, and the
-// account there by the settings that are no secret.
-func (p *Pipeline) Identity(f *FromFile, t *Target) (string, error) {
-	input := f.Path
-	if rel, err := filepath.Rel(filepath.Dir(p.Path), f.Path); err == nil {
-		input = rel
-	}
-	text, err := json.Marshal(t.Config)
-	if err != nil {
-		return "", fmt.Errorf("identity: %w", err)
-	}
-	var settings map[string]any
-	if err := json.Unmarshal(text, &settings); err != nil {
-		return "", fmt.Errorf("identity: %w", err)
-	}
-	id := fmt.Sprintf("file %s as %s into %s", input, f.Stream, t.Vendor.Name)
-	for _, field := range t.Vendor.Fields {
-		if v := settings[field.Name]; !field.Secret && (field.Required || field.Name == "base_url") && v != "" {
-			id += fmt.Sprintf(" %s=%v", field.Name, v)
-		}
-	}
-	return id, nil
 }
 
 // choose finds the vendor that a choice names and decodes its configuration.

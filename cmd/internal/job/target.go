@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/deliver"
+	"github.com/sluicehq/sluice/internal/echo"
 	"github.com/sluicehq/sluice/internal/pipeline"
 	"github.com/sluicehq/sluice/transforms"
 )
@@ -26,6 +27,7 @@ type Target struct {
 	Mapping  *transforms.Mapping
 	Delivery Delivery
 
+	user      *transforms.Spec // the user's document; nil: none
 	transport http.RoundTripper
 	log       *slog.Logger
 }
@@ -50,7 +52,7 @@ func NewTarget(ctx context.Context, v *connector.Vendor, cfg connector.Config, s
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	t := &Target{Vendor: v, Config: cfg, Mode: v.Mode(cfg), Delivery: s.Delivery.orPace(v.Pace), transport: s.Transport, log: s.Log}
+	t := &Target{Vendor: v, Config: cfg, Mode: v.Mode(cfg), Delivery: s.Delivery.orPace(v.Pace), user: s.Mapping, transport: s.Transport, log: s.Log}
 	var err error
 	if t.transport == nil {
 		if t.transport, err = deliver.NewTransport(t.Delivery.tls(), t.Delivery.Concurrency); err != nil {
@@ -108,13 +110,15 @@ func (t *Target) Check(ctx context.Context) error { return t.probe(ctx, t.Vendor
 
 // Preflight makes the check until it passes or a few tries are over, so that a run against a wrong address or a wrong
 // secret ends at once, and not after the outage limit. A fault that may pass is tried again.
-func (t *Target) Preflight(ctx context.Context) error {
+func (t *Target) Preflight(ctx context.Context) error { return preflight(ctx, t.Check, t.log) }
+
+func preflight(ctx context.Context, check func(context.Context) error, log *slog.Logger) error {
 	for wait := 500 * time.Millisecond; ; wait *= 2 {
-		err := t.Check(ctx)
+		err := check(ctx)
 		if err == nil || connector.KindOf(err) == connector.KindConfig || wait > 4*time.Second {
 			return err
 		}
-		t.log.Warn("the CRM cannot be reached yet", "error", err.Error(), "again_in", wait)
+		log.Warn("the CRM cannot be reached yet", "error", err.Error(), "again_in", wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -148,6 +152,8 @@ type Run struct {
 	// DryRun, if set, takes each finished request instead of the network.
 	DryRun  func(*connector.Request) error // signed as it would be, its secrets masked
 	Observe func(pipeline.Report)
+	// Gate stands between a relay's reader and its mapping; nil: none.
+	Gate *echo.Gate
 
 	window int64 // bytes between reader and CRM; 0: window
 }
@@ -163,6 +169,9 @@ func (t *Target) Run(ctx context.Context, r Run) (pipeline.Report, deliver.Stats
 		return pipeline.Report{}, deliver.Stats{}, err
 	}
 	plans := t.Mapping.Plans
+	if r.Gate != nil {
+		r.Reader, plans = r.Gate.Reader(r.Reader), r.Gate.Plans(plans)
+	}
 	if whole != nil {
 		plans = whole.Plans
 	}
