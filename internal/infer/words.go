@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -108,7 +109,10 @@ var vocabulary = func() map[string][]meaning {
 
 // neutral words say whose a column is where all columns are that person's.
 var (
-	neutral        = []string{"contact", "contacts", "customer", "client", "lead", "person", "member", "buyer", "subscriber", "properties", "primary", "main", "my"}
+	neutral = []string{"contact", "contacts", "customer", "client", "lead", "person", "member", "subscriber", "properties", "primary", "main", "my"}
+	// Those that number or place a column among its like, at the end of the name; those that say whose it is, at its head.
+	oneOfSeveral   = []string{"work", "home", "mobile", "business", "other", "value", "formatted", "1", "2", "3"}
+	somebody       = []string{"buyer", "user", "student", "parent", "guest", "attendee", "home", "work", "business", "account"}
 	neutralChinese = []string{"客户", "联系人", "会员", "顾客", "用户", "买家", "学员", "粉丝", "线索", "主要", "您的"}
 )
 
@@ -126,11 +130,24 @@ func meanings(name string) []meaning {
 		}
 		words = short
 	}
+	words = wordsOf(name)
+	for n := len(words); n > 1 && one(oneOfSeveral, words[n-1]); n-- {
+		if found := meanings(join(words[:n-1])); found != nil {
+			return lowered(found, "it is one of several of its kind")
+		}
+	}
+	if len(words) > 1 && one(somebody, words[0]) {
+		if found := meanings(join(words[1:])); found != nil {
+			return lowered(found, "it may be of somebody else than the contact")
+		}
+	}
 	if at := strings.LastIndexByte(name, '.'); at >= 0 { // a nested member may be somebody else's
 		return lowered(meanings(name[at+1:]), "it is a member of "+quoted(name[:at])+", which may describe somebody else")
 	}
 	return nil
 }
+
+func one(words []string, w string) bool { return slices.Contains(words, w) }
 
 // lowered grades meanings down to maybe.
 func lowered(all []meaning, why string) []meaning {
