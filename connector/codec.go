@@ -70,7 +70,7 @@ type Duplicates uint8
 const (
 	DuplicatesSeparate Duplicates = iota // the later row goes into a later request
 	DuplicatesLastWins                   // the later row replaces the record whole, so an earlier one may be dropped
-	DuplicatesReject                     // the vendor refuses repeats: the later row is rejected as "duplicate"
+	DuplicatesReject                     // the vendor refuses repeats: where it took the earlier row, the later one is rejected as "duplicate"
 )
 
 // Request is one HTTP call before it is sent.

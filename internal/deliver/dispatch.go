@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
@@ -183,12 +184,22 @@ func (w *Writer) terminal(r *row) {
 	r.state = rowDone
 	b := r.batch
 	remember := b.lane.limits.Duplicates != connector.DuplicatesReject
-	if next := w.people.leave(r, remember); next != nil {
-		next.batch.lane.freed(next)
+	next := w.people.leave(r, remember)
+	if b.left--; b.left == 0 {
+		w.close(b)
 	}
-	if b.left--; b.left > 0 {
+	if next == nil {
 		return
 	}
+	if first, ok := next.batch.repeats[next.at]; ok {
+		w.refuse(next, connector.RowResult{Code: connector.CodeDuplicate, Message: "shares an identifier with " + first + ", which came first"})
+		return
+	}
+	next.batch.lane.freed(next)
+}
+
+// close takes a batch of which every row is terminal off the list. Under the lock.
+func (w *Writer) close(b *batch) {
 	if b.prev != nil {
 		b.prev.nextOpen = b.nextOpen
 	} else {
@@ -205,12 +216,36 @@ func (w *Writer) terminal(r *row) {
 	}
 }
 
+// claim notes, of the rows that wait behind one that the vendor has, or may have, which repeat it and must not be sent. They
+// are refused in their turn: until then they keep those behind them waiting. Under the lock.
+func (w *Writer) claim(r *row) {
+	if r.next == nil || r.batch.lane.limits.Duplicates != connector.DuplicatesReject {
+		return
+	}
+	w.same = r.batch.lane.codec.AppendKeys(w.same[:0], r.batch.rec, int(r.at))
+	own := len(w.same)
+	for n := r.next; n != nil; n = n.next {
+		b := n.batch
+		w.same = b.lane.codec.AppendKeys(w.same[:own], b.rec, int(n.at))
+		if _, ok := b.repeats[n.at]; ok || !slices.ContainsFunc(w.same[own:], func(k uint64) bool { return slices.Contains(w.same[:own], k) }) {
+			continue
+		}
+		if b.repeats == nil {
+			b.repeats = make(map[int32]string)
+		}
+		b.repeats[n.at] = r.name()
+	}
+}
+
 // refuse rejects a row with what is said of it; Attempts is filled in. Under the lock.
 func (w *Writer) refuse(r *row, res connector.RowResult) {
 	res.Row, res.Verdict, res.RetryAfter, res.Attempts = int(r.at), connector.VerdictRejected, 0, int(r.sends)
 	r.batch.rejected = append(r.batch.rejected, res)
 	w.stats.Rejected++
 	prev := r.replaced()
+	if res.Code == connector.CodeAmbiguous {
+		w.claim(r)
+	}
 	w.terminal(r)
 	if prev != nil {
 		w.refuse(prev, connector.RowResult{Code: connector.CodeDuplicate, RequestID: res.RequestID, Message: fmt.Sprintf(

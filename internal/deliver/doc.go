@@ -77,8 +77,9 @@
 //
 // # Duplicates
 //
-// DuplicatesSeparate keeps rows of one person in separate requests. DuplicatesReject refuses a later row that shares an
-// identifier with one still open. DuplicatesLastWins behaves as Separate: to drop the earlier row is safe only if the
+// DuplicatesSeparate keeps rows of one person in separate requests. DuplicatesReject makes a later row that shares an
+// identifier with one still open wait for its verdict, and refuses it if that one was taken, or is ambiguous; the repeat of
+// a row that was refused goes out. DuplicatesLastWins behaves as Separate: to drop the earlier row is safe only if the
 // later one lands, and that is not known before it has. Only in a request that must not be cut it is dropped.
 //
 // # Requests that must not be cut

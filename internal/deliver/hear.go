@@ -81,6 +81,7 @@ func (w *Writer) learn(h *hearing, x *row, res connector.RowResult) {
 		h.settled++
 		w.stats.Rows++
 		h.call.lane.trust()
+		w.claim(x)
 		w.terminal(x)
 	case connector.VerdictRejected:
 		h.settled++

@@ -185,7 +185,11 @@ func (w *lateWorld) check() []string {
 		case code == "" && n != 1, code == "" && c.Bad != "":
 			w.accuse("row %d was called delivered and is not in", c.ID)
 		case code == connector.CodeDuplicate:
-			if n > 0 && len(w.cuts) == 0 || s.separate || !slices.ContainsFunc(w.rows[:i], func(o contact) bool { return o.WA == c.WA }) {
+			had := func(o contact) bool {
+				code, ok := w.results[o.ID]
+				return o.WA == c.WA && ok && (code == "" || code == connector.CodeAmbiguous)
+			}
+			if n > 0 && len(w.cuts) == 0 || s.separate || !slices.ContainsFunc(w.rows[:i], had) {
 				w.accuse("row %d is called a duplicate and is not", c.ID)
 			}
 		case code != "" && (code != "not_imported" || c.Bad == ""):

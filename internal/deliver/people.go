@@ -64,18 +64,6 @@ func newPeople(past int) *people {
 	return &people{byKey: newKeyTable(), past: make([]pastEntry, past)}
 }
 
-// holder returns the open row that the person of one of these keys ends with, nil if there is none.
-func (t *people) holder(keys []uint64) *row {
-	for _, k := range keys {
-		if p := t.byKey.get(k); p != nil {
-			if r := p.root().last; r != nil {
-				return r
-			}
-		}
-	}
-	return nil
-}
-
 // enter makes the row the last of its person, joining the persons that its keys tie together. The row waits for the
 // last row of each of them. It may reorder keys.
 func (t *people) enter(r *row, keys []uint64) {

@@ -216,6 +216,35 @@ func TestDuplicatesReject(t *testing.T) {
 	})
 }
 
+// A repeat is refused only where the vendor has what it repeats: it waits for that row's verdict, also over a row between
+// the two that is itself refused as a repeat, and goes out where that row was refused.
+func TestRepeatOfARefusedRow(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.limits.Duplicates = connector.DuplicatesReject
+		r.open()
+		badForCodec := func(c *contact) { c.Refuse = true }
+		badForVendor := func(c *contact) { c.Bad = "28" }
+		o := r.write(slices.Concat(
+			r.some(1, known("1", ""), badForCodec), r.some(1, known("2", ""), badForVendor), r.some(1, known("3", "")), // 0 1 2
+			r.some(1, known("1", "")), r.some(1, known("2", "")), r.some(1, known("3", "")), // 3 4 5
+			r.some(1, known("1", "")), r.some(1, known("2", "")), r.some(1, known("3", "")), // 6 7 8
+			r.some(1, known("9", "")), r.some(1, known("8", "x"), badForCodec), r.some(1, known("9", "x")), r.some(1, known("8", "")), // 9 10 11 12
+		))
+		r.settle()
+		var got []string
+		for _, x := range o.rejected {
+			first := ""
+			if x.Code == connector.CodeDuplicate {
+				first = " of " + strings.TrimSuffix(strings.TrimPrefix(x.Message, "shares an identifier with "), " of the rows sent, which came first")
+			}
+			got = append(got, fmt.Sprintf("%d %s%s", x.Row, x.Code, first))
+		}
+		wantSlice(t, "refused", got, "0 too_long", "1 28", "5 duplicate of row 3", "6 duplicate of row 4", "7 duplicate of row 5",
+			"8 duplicate of row 3", "10 too_long", "11 duplicate of row 10")
+		want(t, "delivered", r.writer.Stats().Rows, 5)
+	})
+}
+
 func TestLastWinsIsSeparate(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.limits.Duplicates = connector.DuplicatesLastWins

@@ -75,9 +75,10 @@ type batch struct {
 	cursor   int // rows before it have left the fresh part of the queue
 	left     int
 	rejected []connector.RowResult
-	turn     *row            // of a batch that is one request: what waits for its turn in its place
-	over     map[int32]int32 // of such a batch: a row → the earlier one of the same contact that it stands for
-	prev     *batch          // list of open batches
+	turn     *row             // of a batch that is one request: what waits for its turn in its place
+	over     map[int32]int32  // of such a batch: a row → the earlier one of the same contact that it stands for
+	repeats  map[int32]string // rows that repeat an earlier one, which the vendor has → what that one is called
+	prev     *batch           // list of open batches
 	nextOpen *batch
 }
 

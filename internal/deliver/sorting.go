@@ -40,6 +40,7 @@ func (w *Writer) sort(s *sorting, x *row, res connector.RowResult) {
 	case connector.VerdictDelivered:
 		s.delivered++
 		w.stats.Rows++
+		w.claim(x)
 		w.terminal(x)
 	case connector.VerdictRejected:
 		w.reject(s, x, res)

@@ -32,6 +32,7 @@ type Writer struct {
 	quiet     *sync.Cond // unanswered or inFlight fell
 	lanes     []*lane
 	people    *people
+	same      []uint64 // claim's own
 	governors map[string]*governor
 	asleep    heap   // rows that wait alone, their keys held
 	open      *batch // list of unanswered batches
@@ -177,12 +178,6 @@ func (w *Writer) enqueue(l *lane, in connector.Batch, done func([]connector.RowR
 			refused = refused[1:]
 			continue
 		}
-		if l.limits.Duplicates == connector.DuplicatesReject {
-			if h := w.people.holder(keys); h != nil {
-				w.refuse(r, connector.RowResult{Code: connector.CodeDuplicate, Message: "shares an identifier with " + h.name() + ", which came first"})
-				continue
-			}
-		}
 		w.people.enter(r, keys)
 		if r.waits == 0 {
 			l.free++
@@ -295,7 +290,7 @@ func (w *Writer) unlock() {
 func (w *Writer) recycle(b *batch) {
 	const most = 16
 	if b.left == 0 && b.cursor == len(b.rows) && len(w.spareBatch) < most {
-		b.rec, b.done, b.rejected, b.lane, b.over = nil, nil, nil, nil, nil
+		b.rec, b.done, b.rejected, b.lane, b.over, b.repeats = nil, nil, nil, nil, nil, nil
 		w.spareBatch = append(w.spareBatch, b)
 	}
 }

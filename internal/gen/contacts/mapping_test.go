@@ -58,10 +58,10 @@ func (r rules) expected(one truth, p *person) string {
 		return "filtered"
 	case code != "":
 		return code
-	case one.Of != 0 && r.repeats != "": // told by the queue, whatever became of the first
-		return r.repeats
 	case r.noForeign != "" && p.region.prefix != "86":
 		return r.noForeign
+	case one.Of != 0 && r.repeats != "": // no row that is repeated is refused itself
+		return r.repeats
 	}
 	return ""
 }
