@@ -13,7 +13,6 @@ func TestTables(t *testing.T) {
 	config.CheckTable(t, DestinationFields(all.Vendors), &Destination{})
 	config.CheckTable(t, DeliveryFields, &Delivery{})
 	config.CheckTable(t, RejectsFields, &Rejects{})
-	config.CheckTable(t, ReceiveFields(all.Vendors), &Receive{})
 	config.CheckTable(t, fromFileFields, &FromFile{})
 	config.CheckTable(t, fromVendorFields(all.Vendors), &FromVendor{})
 	for _, v := range all.Vendors {
