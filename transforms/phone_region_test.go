@@ -11,7 +11,7 @@ import (
 )
 
 // plansRuns is how many numbers of each plan are compared.
-const plansRuns = 30
+const plansRuns = 12
 
 func TestRegionalPhones(t *testing.T) {
 	for _, c := range []struct{ steps, in, want string }{

@@ -227,7 +227,7 @@ func TestPresetValues(t *testing.T) {
 	for _, tc := range []struct{ field, in, column, sea, latest string }{
 		{"birthday", `"1976-04-12"`, "birthday", `"1976-04-12"`, ""},
 		{"birthday", `"1976/4/2"`, "birthday", `"1976-04-02"`, ""},
-		{"birthday", `"12.04.1976"`, "birthday", `"1976-04-12"`, ""},
+		{"birthday", `"12.04.1976"`, "birthday", "bad_date birthday", ""},
 		{"birthday", `"19760412"`, "birthday", `"1976-04-12"`, ""},
 		{"birthday", `"1976年4月12日"`, "birthday", `"1976-04-12"`, ""},
 		{"birthday", `"12 Apr 1976"`, "birthday", `"1976-04-12"`, ""},
