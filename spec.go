@@ -10,7 +10,7 @@ import _ "embed"
 // Version is the release; the build overrides it with -ldflags "-X github.com/sluicehq/sluice.Version=…".
 var Version = "0.1.0-dev"
 
-// Spec is spec.json: {"destination": ConnectorSpecification}. It is generated from the configuration tables by
+// Spec is spec.json: {"destination": ConnectorSpecification, "source": ConnectorSpecification}. It is generated from the configuration tables by
 // internal/gen/spec.
 //
 //go:embed spec.json

@@ -166,7 +166,7 @@ func (r *Reader) full() bool {
 // cut makes a batch of the rows so far, between two requests. Its position is behind the last one.
 func (r *Reader) cut() {
 	b := r.batch()
-	b.Pos, r.given, r.now.last = positionAt(r.at), r.at, 0
+	b.Pos, r.given, r.now.last, r.fresh = positionAt(r.at), r.at, 0, false
 	r.ready = append(r.ready, b)
 }
 

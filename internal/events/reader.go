@@ -70,6 +70,7 @@ type Reader struct {
 	more  bool              // there are further pages
 	at    int64             // everything up to this row is in the builder, or was handed out
 	given int64             // the position handed out last
+	fresh bool              // none was handed out, and none was had: even of an empty inbox one is wanted
 	ready []connector.Batch // cut and not handed out
 	ended bool
 	wait  time.Duration
@@ -109,6 +110,7 @@ func (r *Reader) Open(ctx context.Context, from connector.Position) error {
 		}
 	}
 	r.from, r.at, r.given, r.after = row, row, row, consumed(row)
+	r.fresh = from == nil
 	if row > inbox.RowSeq(r.head, lastItem) {
 		if r.Follow {
 			return connector.Configf("Is it the position of another inbox? Read the stream from the beginning",
@@ -153,6 +155,8 @@ func (r *Reader) Read(ctx context.Context) (connector.Batch, error) {
 			if err := r.turn(ctx); err != nil {
 				return connector.Batch{}, err
 			}
+		case r.fresh && !r.Follow:
+			r.cut()
 		case r.ended || !r.Follow:
 			r.ended = true
 			return connector.Batch{}, io.EOF

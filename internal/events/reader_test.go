@@ -201,6 +201,19 @@ func TestHead(t *testing.T) {
 	}
 }
 
+// An inbox that is empty has a position all the same.
+func TestEmptyInbox(t *testing.T) {
+	w := newWorld(t, sesandbox.Webhooks{})
+	g := mustRead(t, w.config("follow_ups"), nil)
+	if len(g.rows) != 0 || len(g.marks) != 1 {
+		t.Fatalf("%d rows, %d positions", len(g.rows), len(g.marks))
+	}
+	w.change(4)
+	if rest := mustRead(t, w.config("follow_ups"), g.last()); len(rest.rows) == 0 || !slices.Equal(rest.rows, mustRead(t, w.config("follow_ups"), nil).rows) {
+		t.Errorf("behind %s: %d rows", g.last(), len(rest.rows))
+	}
+}
+
 func TestPositions(t *testing.T) {
 	for _, bad := range []string{`{}`, `{"seq":1}`, `{"v":1}`, `{"seq":1,"v":2}`, `{"seq":-1,"v":1}`, `{"seq":1.5,"v":1}`, `{"seq":"1","v":1}`, `{"seq":9223372036854775807,"v":1}`,
 		`{"seq":99999999999999999999,"v":1}`, `{"seq":1,"v":1,"x":1}`, `{"seq":1,"v":1}{}`, `null`, `1`, `[]`, `x`, ``, `{"seq":null,"v":1}`} {

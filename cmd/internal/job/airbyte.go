@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/reject"
 	"github.com/sluicehq/sluice/wire/airbyte"
@@ -25,7 +24,7 @@ func Airbyte(vendors []connector.Vendor) airbyte.Destination {
 		return d, t, err
 	}
 	return airbyte.Destination{
-		Spec: destinationSpec(),
+		Spec: spec("destination"),
 		Check: func(ctx context.Context, data []byte) error {
 			_, t, err := target(ctx, data, Settings{})
 			if err != nil {
@@ -95,16 +94,6 @@ func (d *Destination) write(ctx context.Context, t *Target, in connector.Reader,
 		log.Warn(fmt.Sprintf("%d rows rejected as %s: %s. %s. Such as %q; all of them in %s", n, code, info.Meaning, info.Fix, report.Samples[code], dir))
 	}
 	return err
-}
-
-func destinationSpec() []byte {
-	var spec struct {
-		Destination json.RawMessage `json:"destination"`
-	}
-	if err := json.Unmarshal(sluice.Spec, &spec); err != nil {
-		panic("spec.json: " + err.Error()) // generated and tested
-	}
-	return spec.Destination
 }
 
 // operations offers the one object, contact, in the ways that hosts may ask for; all of them mean the vendor's default mode.

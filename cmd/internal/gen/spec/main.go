@@ -25,17 +25,29 @@ func main() {
 }
 
 func write(path string) error {
-	schema, err := config.JSONSchema(job.DestinationFields(all.Vendors), config.SchemaOptions{Title: "Sluice Destination Spec"})
+	destination, err := config.JSONSchema(job.DestinationFields(all.Vendors), config.SchemaOptions{Title: "Sluice Destination Spec"})
 	if err != nil {
 		return err
 	}
-	spec := map[string]any{"destination": map[string]any{
-		"documentationUrl":                 "https://github.com/sluicehq/sluice#airbyte",
-		"supportsIncremental":              true,
-		"supported_destination_sync_modes": []string{"append", "append_dedup", "overwrite"},
-		"protocol_version":                 "0.2.0",
-		"connectionSpecification":          json.RawMessage(schema),
-	}}
+	source, err := config.JSONSchema(job.SourceFields(all.Vendors), config.SchemaOptions{Title: "Sluice Source Spec"})
+	if err != nil {
+		return err
+	}
+	spec := map[string]any{
+		"destination": map[string]any{
+			"documentationUrl":                 "https://github.com/sluicehq/sluice#airbyte",
+			"supportsIncremental":              true,
+			"supported_destination_sync_modes": []string{"append", "append_dedup", "overwrite"},
+			"protocol_version":                 "0.2.0",
+			"connectionSpecification":          json.RawMessage(destination),
+		},
+		"source": map[string]any{
+			"documentationUrl":        "https://github.com/sluicehq/sluice#airbyte",
+			"supportsIncremental":     true,
+			"protocol_version":        "0.2.0",
+			"connectionSpecification": json.RawMessage(source),
+		},
+	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
