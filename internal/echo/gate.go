@@ -19,13 +19,16 @@ import (
 // Plans finds the plans of a stream and schema.
 type Plans = func(stream string, schema *arrow.Schema) ([]connector.Plan, error)
 
-// Config says what a Gate stands between. All but Alloc and Log are needed.
+// Config says what a Gate stands between. Dir, Source, Target and Canonical are needed.
 type Config struct {
 	Dir string // of the memory; the relay the other way uses the same
 	// Source and Target name the accounts, alike in both relays.
 	Source, Target string
 	// Events: the rows are changes, else states.
 	Events bool
+	// SourceDemands and TargetDemands are canonical columns that the vendors demand with every write. A row without one is
+	// completed by what the target holds there, as far as that is known.
+	SourceDemands, TargetDemands []string
 	// Canonical is the user's mapping alone, without the target's dialect: it tells what will be written.
 	Canonical Plans
 	Alloc     memory.Allocator

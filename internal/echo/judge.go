@@ -26,8 +26,8 @@ type judging struct {
 	asked time.Time
 	skip  []connector.RowResult // refused when read, and then those that do not pass
 
-	rows     []row // nil: not judged
-	narrowed map[int]bool
+	rows     []row          // nil: not judged
+	narrowed map[int][]byte // rows that were changed, as objects
 	noted    []noted
 	dropped  int64
 	out      arrow.Record // in, with the fields that tell nothing new taken out
@@ -45,7 +45,7 @@ func (j *judging) all() error {
 	for _, s := range j.skip {
 		skipped[s.Row] = true
 	}
-	j.rows, j.narrowed = make([]row, j.in.NumRows()), map[int]bool{}
+	j.rows, j.narrowed = make([]row, j.in.NumRows()), map[int][]byte{}
 	for i := range j.rows {
 		if skipped[i] {
 			continue
@@ -83,7 +83,8 @@ func (j *judging) source(i int) error {
 	old := map[string]bool{}
 	told := func(name, value string, fresh func(f *field, hash string, order int64) bool) {
 		order := j.note.next()
-		if fresh(known.at(name), j.note.store.hash(name, value), order) {
+		if f := known.at(name); fresh(f, j.note.store.hash(name, value), order) {
+			g.keep(f, name, value)
 			j.remember(id, name, order, i, false)
 		} else {
 			old[name] = true
@@ -101,7 +102,7 @@ func (j *judging) source(i int) error {
 				j.remember(id, name, order, i, false)
 			}
 			j.rows[i] = nil
-			return nil
+			return j.complete(i, r, who, known)
 		}
 		for name, value := range values {
 			told(name, value, func(f *field, hash string, order int64) bool {
@@ -128,9 +129,47 @@ func (j *judging) source(i int) error {
 	case len(values):
 		j.rows[i] = nil
 		j.drop(i)
+		return nil
 	default:
-		j.narrowed[i] = true
 		r.without(old)
+		if j.narrowed[i], err = json.Marshal(r); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
+		}
+	}
+	return j.complete(i, r, who, known)
+}
+
+// keep keeps a value itself where one of the two vendors demands it.
+func (g *Gate) keep(f *field, name, value string) {
+	if slices.Contains(g.SourceDemands, name) || slices.Contains(g.TargetDemands, name) {
+		f.Text = value
+	}
+}
+
+// complete puts into a row what the target demands with every write and the row does not tell: what the target holds, else
+// what the source does.
+func (j *judging) complete(i int, r row, who string, source fields) error {
+	demands := j.plan.gate.TargetDemands
+	if len(demands) == 0 {
+		return nil
+	}
+	target, err := j.note.contact(j.note.store.id(j.plan.gate.Target, who))
+	if err != nil {
+		return err
+	}
+	for _, name := range demands {
+		if !tracked[name] || text(r[name]) != "" || !j.reads(name) {
+			continue
+		}
+		for _, side := range []fields{target, source} {
+			if f := side[name]; f != nil && f.Text != "" {
+				r[name] = rows.AppendString(nil, f.Text)
+				if j.narrowed[i], err = json.Marshal(r); err != nil {
+					return fmt.Errorf("row %d: %w", i, err)
+				}
+				break
+			}
+		}
 	}
 	return nil
 }
@@ -171,6 +210,7 @@ func (j *judging) emptied(id string, known fields, values map[string]string, i i
 			continue
 		}
 		if order := j.note.next(); f.state(j.note.store.hash(name, ""), j.asked, j.note.now, j.plan.gate.run, order) {
+			f.Text = ""
 			j.remember(id, name, order, i, false)
 		}
 	}
@@ -193,13 +233,10 @@ func (j *judging) rebuild(skipped map[int]bool) error {
 	}
 	b := rows.NewBuilder(j.plan.gate.Alloc, j.in.Schema())
 	defer b.Release()
-	for i, r := range j.rows {
-		object := rows.AppendJSON(nil, j.in, i)
-		if j.narrowed[i] {
-			var err error
-			if object, err = json.Marshal(r); err != nil {
-				return fmt.Errorf("row %d: %w", i, err)
-			}
+	for i := range j.rows {
+		object := j.narrowed[i]
+		if object == nil {
+			object = rows.AppendJSON(nil, j.in, i)
 		}
 		if skipped[i] {
 			b.AppendRefused(nil) // nobody reads it; the original row is the reader's
@@ -283,6 +320,7 @@ func (j *judging) write(i int, r row) (bool, error) {
 	})
 	for _, name := range fresh {
 		f, order := known.at(name), j.note.next()
+		g.keep(f, name, values[name])
 		f.Sent = append(f.Sent, sent{Hash: s.hash(name, values[name]), Order: order, At: j.note.now.UnixMilli(), Run: g.run})
 		j.remember(id, name, order, i, true)
 	}

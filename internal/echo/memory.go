@@ -19,6 +19,8 @@ type fields map[string]*field
 type field struct {
 	Seen *seen  `json:"seen,omitempty"`
 	Sent []sent `json:"sent,omitempty"` // the last one is the latest
+	// Text is the value itself, the last one seen or sent, of columns that a side demands with every write; "": not known.
+	Text string `json:"text,omitempty"`
 	// Passes counts what went on from here since the time.
 	Passes int   `json:"passes,omitempty"`
 	Since  int64 `json:"since,omitempty"` // Unix ms
@@ -159,6 +161,7 @@ func (f *field) settle(order int64, now time.Time) {
 // takeBack forgets a write that the side refused.
 func (f *field) takeBack(order int64) {
 	f.Sent = slices.DeleteFunc(f.Sent, func(s sent) bool { return s.Order == order })
+	f.Text = ""
 }
 
 // pass counts a value that goes on from here, and tells whether it still may.

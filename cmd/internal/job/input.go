@@ -125,6 +125,6 @@ func (in *Input) Gate(ctx context.Context, t *Target) (*echo.Gate, error) {
 	}
 	return echo.Open(ctx, echo.Config{
 		Dir: in.pipeline.Resolve(in.pipeline.Echo), Source: from, Target: into, Events: in.Source.Events(),
-		Canonical: canonical.Plans, Log: t.log,
+		SourceDemands: in.Source.Vendor.Required, TargetDemands: t.Vendor.Required, Canonical: canonical.Plans, Log: t.log,
 	})
 }
