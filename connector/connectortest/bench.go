@@ -161,6 +161,11 @@ func (w *world) send(c connector.Codec, rec arrow.Record) (connector.Outcome, er
 	if err := c.AppendRequest(req, rec); err != nil {
 		return connector.Outcome{}, fmt.Errorf("encode: %w", err)
 	}
+	return w.exchange(c, req, rec)
+}
+
+// exchange signs and sends the request made of the rows and reads the answer.
+func (w *world) exchange(c connector.Codec, req *connector.Request, rec arrow.Record) (connector.Outcome, error) {
 	w.sign(c, req)
 	resp, err := w.post(req)
 	w.b.must(err, "call")
@@ -190,7 +195,12 @@ func (w *world) again(c connector.Codec, rec arrow.Record) {
 // deliver sends the rows and wants all of them delivered.
 func (w *world) deliver(c connector.Codec, rec arrow.Record) {
 	w.b.report.Helper()
-	o := w.offer(c, rec)
+	w.delivered(w.offer(c, rec), rec)
+}
+
+// delivered wants the outcome to say that all of the rows were.
+func (w *world) delivered(o connector.Outcome, rec arrow.Record) {
+	w.b.report.Helper()
 	if o.Verdict != connector.VerdictDelivered || len(o.Rows) > 0 {
 		w.b.fatalf("%d good rows are %v: code %s, %s", rec.NumRows(), o.Verdict, o.Code, o.Message)
 	}

@@ -79,7 +79,7 @@ func checkLimits(b *bench) {
 	if limits.Rows < 1 || limits.Bytes < 0 || limits.Timeout < 0 || limits.SplitAfter < 0 {
 		b.fatalf("limits %+v make no sense", limits)
 	}
-	rec := b.record(b.people(limits.Rows)...)
+	rec := b.recordOf(b.crowd(limits.Rows))
 	defer rec.Release()
 	c := b.codec(rec.Schema())
 	req := &connector.Request{}
@@ -88,7 +88,9 @@ func checkLimits(b *bench) {
 		b.errorf("%d rows make %d bytes, the codec's own limit is %d", limits.Rows, len(req.Body), limits.Bytes)
 	}
 	w := b.newWorld("", nil)
-	w.deliver(c, rec)
+	o, err := w.exchange(c, req, rec)
+	b.must(err, "%d rows", limits.Rows)
+	w.delivered(w.follow(c, rec, o), rec)
 	if got := len(w.service.Contents()); got != limits.Rows {
 		b.errorf("a full request of %d rows leaves %d records", limits.Rows, got)
 	}
