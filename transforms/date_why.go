@@ -44,12 +44,8 @@ func (d *dateStep) why(s string, problem dateProblem) string {
 			}
 		}
 	}
-	if d.auto && len(d.in) == len(autoDates) {
+	if d.auto && len(d.written) == 1 {
 		return "has no form that can be read for certain. Say its layout, as in `date: \"%d.%m.%Y\"`"
 	}
-	var texts []string
-	for i := range d.in {
-		texts = append(texts, d.in[i].text)
-	}
-	return "fits none of the layouts " + strings.Join(texts, ", ")
+	return "fits none of the layouts " + strings.Join(d.written, ", ")
 }

@@ -55,6 +55,7 @@ var opDate = Op{
 // dateStep is a date step made ready.
 type dateStep struct {
 	in      []dateLayout
+	written []string // in, as the mapping has it
 	out     dateLayout
 	zone    *time.Location
 	outZone *time.Location // nil: zone
@@ -94,6 +95,7 @@ func parseDate(a arg) *step {
 	for _, text := range layouts {
 		d.addLayout(in, text)
 	}
+	d.written = layouts
 	d.iso = len(d.in) > 0 && d.in[0].text == "%Y-%m-%d" && d.out.text == d.in[0].text && !d.past
 	for i := range d.in {
 		d.fixedIn = append(d.fixedIn, fixed(&d.in[i]))

@@ -82,11 +82,14 @@ func TestTruthHoldsUnderTheMapping(t *testing.T) {
 			mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 			defer mem.AssertSize(t, 0)
 			cfg := accountOf(t, v)
-			got, sent, index := outcomes(t, compile(t, v, cfg, mem), lines, mem)
+			got, sent, index, reasons := outcomes(t, compile(t, v, cfg, mem), lines, mem)
 			rejected, stored := deliverAll(t, v, cfg, sent, mem)
 			for _, row := range rejected {
-				got[index(row.Row)] = row.Code
+				row.Row = index(row.Row)
+				got[row.Row] = row.Code
+				reasons = append(reasons, row)
 			}
+			checkRefused(t, v.Name, reasons)
 			people, refused := 0, 0
 			for i := range lines {
 				want := r.expected(truths[i+1], g.people[i])
@@ -149,8 +152,8 @@ func compile(t *testing.T, v connector.Vendor, cfg connector.Config, mem memory.
 }
 
 // outcomes returns per line the code of its refusal, "filtered", or "" where it goes to the vendor; what goes there, and
-// which line each row of that was.
-func outcomes(t *testing.T, m *transforms.Mapping, lines []string, mem memory.Allocator) ([]string, arrow.Record, func(row int) int) {
+// which line each row of that was; and the refusals, by line.
+func outcomes(t *testing.T, m *transforms.Mapping, lines []string, mem memory.Allocator) ([]string, arrow.Record, func(row int) int, []connector.RowResult) {
 	t.Helper()
 	schema := rows.RawSchema(m.Fields("contacts"))
 	b := rows.NewBuilder(mem, schema)
@@ -161,7 +164,7 @@ func outcomes(t *testing.T, m *transforms.Mapping, lines []string, mem memory.Al
 		got[i] = "filtered"
 		if r := b.Append([]byte(line)); r != nil {
 			b.AppendRefused([]byte(line))
-			refused = append(refused, connector.RowResult{Row: i, Verdict: connector.VerdictRejected, Code: r.Code})
+			refused = append(refused, connector.RowResult{Row: i, Verdict: connector.VerdictRejected, Code: r.Code, Message: r.Message})
 			got[i] = r.Code
 		}
 	}
@@ -187,7 +190,7 @@ func outcomes(t *testing.T, m *transforms.Mapping, lines []string, mem memory.Al
 	for i := range int(out.Rows.NumRows()) {
 		got[line(i)] = ""
 	}
-	return got, out.Rows, line
+	return got, out.Rows, line, append(refused, out.Rejected...)
 }
 
 // deliverAll sends the rows to a sandbox of the vendor, in fake time, and returns those that are rejected and the number of
