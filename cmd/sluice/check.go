@@ -18,6 +18,9 @@ func (a *app) check() *cobra.Command {
 		Example: "  sluice check pipeline.yaml",
 		Args:    exactly(1, "the pipeline file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if job.IsReceive(args[0]) {
+				return a.checkReceive(args[0])
+			}
 			p, warnings, err := job.LoadPipeline(args[0], all.Vendors)
 			if err != nil {
 				return err

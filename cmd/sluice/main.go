@@ -61,7 +61,7 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log every request")
 	root.SetFlagErrorFunc(wrongFlag)
-	root.AddCommand(a.demo(), a.runCmd(), a.check(), a.explain(), a.lint(), a.infer(), a.rejects(), a.sandbox(), a.version())
+	root.AddCommand(a.demo(), a.runCmd(), a.check(), a.explain(), a.lint(), a.test(), a.infer(), a.rejects(), a.sandbox(), a.receive(), a.inbox(), a.version())
 	err := root.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
 	if err != nil && !errors.Is(err, errSilent) {

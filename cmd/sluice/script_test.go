@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"sandbox": startSandbox, "sandboxdown": stopSandbox, "pipeline": writePipeline, "stored": stored, "faults": setFaults, "closedport": closedPort, "tlsserver": tlsServer,
 			"bigline": bigLine, "code": code, "waitfor": waitFor, "waittext": waitText, "waitstored": waitStored,
+			"receiverup": receiverUp, "webhook": sendWebhook, "geturl": fetchURL, "flip": flipByte,
 		},
 	})
 }

@@ -169,14 +169,10 @@ func (i *Inbox) claim(path string) error {
 	if err := os.MkdirAll(i.opts.Dir, 0o700); err != nil {
 		return err
 	}
-	lock, err := disk.Exclusive(filepath.Join(i.opts.Dir, lockName))
-	if held := (*disk.HeldError)(nil); errors.As(err, &held) {
-		return connector.Configf("Stop it, or give this one a folder of its own", "the inbox %s is in use by process %d: %w", i.opts.Dir, held.PID, err)
-	}
-	if err != nil {
+	var err error
+	if i.lock, err = lockDir(i.opts.Dir); err != nil {
 		return err
 	}
-	i.lock = lock
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil
@@ -188,6 +184,15 @@ func (i *Inbox) claim(path string) error {
 		return err
 	}
 	return disk.SyncDir(i.opts.Dir)
+}
+
+// lockDir makes this process the only one that may write.
+func lockDir(dir string) (*disk.Lock, error) {
+	lock, err := disk.Exclusive(filepath.Join(dir, lockName))
+	if held := (*disk.HeldError)(nil); errors.As(err, &held) {
+		return nil, connector.Configf("Stop it, or give this one a folder of its own", "the inbox %s is in use by process %d: %w", dir, held.PID, err)
+	}
+	return lock, err
 }
 
 // prepare checks the database's settings and identity and returns its head row.

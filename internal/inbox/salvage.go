@@ -25,7 +25,7 @@ type Salvaged struct {
 // where it was. The damaged files are kept in a folder beside. Nobody else may have the inbox open.
 func Salvage(ctx context.Context, opts Options) (Salvaged, error) {
 	opts.defaults()
-	lock, err := disk.Exclusive(filepath.Join(opts.Dir, lockName))
+	lock, err := lockDir(opts.Dir)
 	if err != nil {
 		return Salvaged{}, openError(opts.Dir, err)
 	}

@@ -18,6 +18,9 @@ func Lint(path string, vendors []connector.Vendor) error {
 	if err != nil {
 		return connector.Configf("Check the path", "cannot read: %w", err)
 	}
+	if IsReceive(path) {
+		return lintReceive(path, text, vendors)
+	}
 	var top map[string]yaml.Node
 	if yaml.Unmarshal(text, &top) == nil {
 		_, from := top["from"]
