@@ -75,6 +75,8 @@ func TestKindOf(t *testing.T) {
 		{Configf("mend it", "bad %s", "key"), KindConfig},
 		{fmt.Errorf("open: %w", Transientf("", "down")), KindTransient},
 		{errors.Join(cause, &Error{Kind: KindThrottled}), KindThrottled},
+		{fmt.Errorf("check: %w", errors.Join(Transientf("", "down"), Configf("", "bad key"))), KindConfig},
+		{&Error{Kind: KindTransient, Err: errors.Join(Transientf("", "down"), Configf("", "bad key"))}, KindTransient},
 		{Internalf("", "defect: %w", context.Canceled), KindInternal},
 	} {
 		if got := KindOf(c.err); got != c.want {

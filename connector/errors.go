@@ -87,14 +87,32 @@ type silent struct{ err error }
 func (s silent) Error() string { return "" }
 func (s silent) Unwrap() error { return s.err }
 
+// joined are the errors that err is made of, if it is no *Error and made of several.
+func joined(err error) []error {
+	for err != nil {
+		switch x := err.(type) { //nolint:errorlint // it walks the chain itself
+		case *Error:
+			return nil
+		case interface{ Unwrap() []error }:
+			return x.Unwrap()
+		}
+		err = errors.Unwrap(err)
+	}
+	return nil
+}
+
 // KindOf returns the kind of the first *Error in err's chain; KindNone for nil, KindTransient for a cancelled or expired
-// context, KindInternal for everything else.
+// context, KindInternal for everything else. Of joined errors it is KindConfig if any of them is: to try again mends
+// nothing then.
 func KindOf(err error) Kind {
 	if err == nil {
 		return KindNone
 	}
 	var e *Error
 	if errors.As(err, &e) {
+		if e.Kind != KindConfig && slices.ContainsFunc(joined(err), func(err error) bool { return KindOf(err) == KindConfig }) {
+			return KindConfig
+		}
 		return e.Kind
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

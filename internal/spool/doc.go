@@ -7,8 +7,9 @@
 //
 // A call of such a mode replaces what the CRM holds of a group, such as an agent's pool. So nothing is handed out before
 // the inner Reader has said io.EOF: input that merely stopped, a signal or an error would make the CRM forget what was
-// still to come. Nothing is handed out either where a group is larger than one request, or where one group's rows come
-// from two streams or schemas, since that would be two calls of which the second erases the first.
+// still to come. Nothing is handed out either where a group is more than one request can hold, in rows or in bytes, or
+// where one group's rows come from two streams or schemas, since that would be two calls of which the second erases the
+// first.
 //
 // The group of an input row is that of the row which the mapping makes of it, so the Plan is applied here as well as in
 // the pipeline. Rows that have no group, because they were refused when read, filtered, rejected by the mapping or lack

@@ -74,7 +74,7 @@ func (r *Reader) laneOf(stream string, schema *arrow.Schema) (*lane, error) {
 		if !ok {
 			return nil, connector.Internalf("Report this", "the codec of a mode that replaces whole groups does not name them")
 		}
-		l.plans, l.grouper, l.limit = plans, grouper, codec.Limits().Rows
+		l.plans, l.codec, l.grouper, l.limits = plans, codec, grouper, codec.Limits()
 	}
 	r.lanes = append(r.lanes, l)
 	return l, nil

@@ -63,8 +63,9 @@ type lane struct {
 	stream  string
 	schema  *arrow.Schema
 	plans   []connector.Plan // one; none: the stream is dropped
-	grouper connector.Grouper
-	limit   int    // rows of a request
+	codec   connector.Codec
+	grouper connector.Grouper // the same
+	limits  connector.Limits
 	loose   *group // rows without a group
 	name    []byte
 }
@@ -174,6 +175,9 @@ func (r *Reader) fill(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.checkBytes(ctx); err != nil {
+		return err
+	}
 	r.filled = true
 	r.conf.Log.Info("all input is read; groups are sent one request each", "rows", r.read, "groups", len(r.groups))
 	return nil
@@ -198,9 +202,9 @@ func (r *Reader) ended(ctx context.Context, err error) error {
 // checkSizes refuses groups that are more than a request.
 func (r *Reader) checkSizes() error {
 	for _, g := range r.groups {
-		if g.mapped > g.lane.limit {
+		if g.mapped > g.lane.limits.Rows {
 			return connector.Configf("Give this one fewer contacts, or choose a mode that adds to what is there",
-				"%s has %d contacts and one request takes %d; a part of them would replace the rest, so nothing was sent", g.name, g.mapped, g.lane.limit)
+				"%s has %d contacts and one request takes %d; a part of them would replace the rest, so nothing was sent", g.name, g.mapped, g.lane.limits.Rows)
 		}
 	}
 	return nil

@@ -237,6 +237,8 @@ func TestNothingIsHandedOut(t *testing.T) {
 		{"bad input", nil, connector.Configf("Mend it", "no such file"), connector.KindConfig, "no such file. Mend it"},
 		{"too many", []input{in("a", keep("ann", "1", "2", "3")...), in("a", keep("ben", "1")...), in("a", keep("ann", "4")...)}, nil, connector.KindConfig, "ann has 4 contacts and one request takes 3"},
 		{"too many of one row", []input{in("a", row{"ann", "twice", `"1"`}, row{"ann", "twice", `"2"`})}, nil, connector.KindConfig, "ann has 4 contacts"},
+		{"too large", []input{in("a", keep("ben", "1")...), in("a", keep("ann", "1", "a text of 64 bytes, which is more than three rows of it may have")...)}, nil, connector.KindConfig,
+			"the 2 contacts of ann make one request of 69 bytes, and it may have 60"},
 		{"two streams", []input{in("a", keep("ann", "1")...), in("b", keep("ann", "2")...)}, nil, connector.KindConfig, `the streams "a" and "b" both have contacts of ann`},
 		{"two schemas", []input{in("a", keep("ann", "1")...), {stream: "a", schema: wider, noInput: false}}, nil, connector.KindConfig, `stream "a" changes its columns`},
 		{"two mappings", []input{in("doubled", keep("ann", "1")...)}, nil, connector.KindConfig, "mapped 2 times"},
@@ -262,6 +264,26 @@ func TestNothingIsHandedOut(t *testing.T) {
 				t.Errorf("acked %v, closed %d times, withheld %d of %d", src.acked, src.closed, withheld, want)
 			}
 		})
+	}
+}
+
+// TestSizeIsThatOfTheRequest: rows that the codec refuses are not part of it.
+func TestSizeIsThatOfTheRequest(t *testing.T) {
+	long := strings.Repeat("x", 55) // 57 bytes with its quotes; three rows may have 60
+	for _, raws := range [][]string{{long}, {long, "refuse"}, {"refuse", "refuse", long}, {"refuse"}} {
+		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		r := open(t, &source{mem: mem, batches: []input{in("a", keep("ann", raws...)...)}}, 3, 1)
+		b, err := r.Read(t.Context())
+		if err != nil || b.NumRows() != len(raws) {
+			t.Errorf("%.60q: %d rows, %v", raws, b.NumRows(), err)
+		}
+		if b.Rows != nil {
+			b.Rows.Release()
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		mem.AssertSize(t, 0)
 	}
 }
 

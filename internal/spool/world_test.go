@@ -98,13 +98,27 @@ func (p testPlan) Apply(_ context.Context, in arrow.Record, skip []connector.Row
 	return out, nil
 }
 
-// testCodec knows whose a row is, and nothing else.
+// testCodec knows whose a row is and how long: one byte for each of raw. It refuses rows whose raw is "refuse".
 type testCodec struct {
 	connector.Codec
-	limit int
+	limit, bytes int
 }
 
-func (c testCodec) Limits() connector.Limits { return connector.Limits{Rows: c.limit} }
+func (c testCodec) Limits() connector.Limits { return connector.Limits{Rows: c.limit, Bytes: c.bytes} }
+
+func (c testCodec) AppendRequest(req *connector.Request, rec arrow.Record) error {
+	var bad []connector.RowResult
+	for i, r := range rowsOf(rec) {
+		if r.raw == `"refuse"` {
+			bad = append(bad, connector.RowResult{Row: i, Code: connector.CodeBadValue})
+		}
+		req.Body = append(req.Body, r.raw...)
+	}
+	if bad != nil {
+		return &connector.RowsError{Rows: bad}
+	}
+	return nil
+}
 
 func (c testCodec) AppendGroup(dst []byte, rec arrow.Record, i int) []byte {
 	if col := rec.Column(0).(*array.String); col.IsValid(i) {
@@ -177,6 +191,9 @@ func (s *source) Ack(_ context.Context, a connector.Settled) error {
 
 func (s *source) Close() error { s.closed++; return nil }
 
+// rowBytes is what a row may have of a request on average.
+const rowBytes = 20
+
 // open makes a Reader over the batches.
 func open(t testing.TB, s *source, limit int, memory int64) *Reader {
 	t.Helper()
@@ -194,7 +211,7 @@ func open(t testing.TB, s *source, limit int, memory int64) *Reader {
 			}
 			return []connector.Plan{testPlan{s.mem, "contacts", schema}}, nil
 		},
-		Codec: func(string, *arrow.Schema) (connector.Codec, error) { return testCodec{limit: limit}, nil },
+		Codec: func(string, *arrow.Schema) (connector.Codec, error) { return testCodec{limit: limit, bytes: limit * rowBytes}, nil },
 	})
 	if err := r.Open(context.Background(), nil); err != nil {
 		t.Fatal(err)

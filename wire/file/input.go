@@ -114,8 +114,8 @@ func (in *input) explain(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		// Not wrapped: a Reader that returns io.ErrUnexpectedEOF says that its input merely stopped, which ends a run well. Of
 		// this file a part is missing.
-		return connector.Configf("Fetch the file again; a run with the same state goes on where this one stopped",
-			"%s ends in the middle of its gzip data; the complete lines before that were read", in.cfg.Path)
+		return connector.Transientf("Fetch the file again, or wait until it is written to its end, then run again",
+			"%s ends in the middle of its gzip data", in.cfg.Path)
 	case errors.As(err, &corrupt), errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
 		return connector.Configf("Fetch the file again, and test it with gzip -t", "the gzip data of %s is damaged: %w", in.cfg.Path, err)
 	}

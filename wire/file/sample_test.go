@@ -58,7 +58,11 @@ func TestLookFindsWhatEndsARun(t *testing.T) {
 		"is a directory":                      t.TempDir(),
 	} {
 		_, err := Look(t.Context(), Config{Path: path}, 1000)
-		if connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), want) {
+		kind := connector.KindConfig
+		if strings.Contains(path, "cut") {
+			kind = connector.KindTransient // the rest may be under way
+		}
+		if connector.KindOf(err) != kind || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
 	}
