@@ -34,7 +34,7 @@ var endpoints = []endpoint{
 		mode: connector.Mode{Name: modePoolReplace, Title: "Replace the import pool", Whole: true,
 			Doc: "Replace the whole import pool of every agent in the input: one call for each agent holds all of his contacts, and whoever " +
 				"is not in it leaves his pool. All input is read first; input that is not known to be complete sends nothing, and neither " +
-				"does input with more than 10,000 contacts of one agent. Agents who are not in the input keep their pools."},
+				"does input with more contacts of one agent than a request takes: 10,000, or max_request_bytes. Agents who are not in the input keep their pools."},
 		path: "/wscrm-bus-api/customer/api/batchImportWhatsContact", name: "customer/batchImportWhatsContact", cancelTags: true, selectList: true,
 	},
 }
