@@ -26,7 +26,6 @@ type judging struct {
 	asked time.Time
 	skip  []connector.RowResult // refused when read, and then those that do not pass
 
-	rows     []row          // nil: not judged
 	narrowed map[int][]byte // rows that were changed, as objects
 	noted    []noted
 	dropped  int64
@@ -39,46 +38,65 @@ func (j *judging) release() {
 	}
 }
 
-// all judges the batch: what the source tells first, then what would be written of it.
+// all judges the rows one after another: what the source tells, then what would be written of it. Each knows what became
+// of those before it.
 func (j *judging) all() error {
 	skipped := make(map[int]bool, len(j.skip))
 	for _, s := range j.skip {
 		skipped[s.Row] = true
 	}
-	j.rows, j.narrowed = make([]row, j.in.NumRows()), map[int][]byte{}
-	for i := range j.rows {
+	j.narrowed = map[int][]byte{}
+	b := rows.NewBuilder(j.plan.gate.Alloc, j.in.Schema())
+	defer b.Release()
+	for i := range int(j.in.NumRows()) {
 		if skipped[i] {
 			continue
 		}
-		if err := json.Unmarshal(rows.AppendJSON(nil, j.in, i), &j.rows[i]); err != nil {
+		object := rows.AppendJSON(nil, j.in, i)
+		var r row
+		if err := json.Unmarshal(object, &r); err != nil {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
-		if err := j.source(i); err != nil {
+		judged, err := j.source(i, r)
+		if err != nil {
+			return err
+		}
+		if !judged {
+			continue
+		}
+		if j.narrowed[i] != nil {
+			object = j.narrowed[i]
+		}
+		if refusal := b.Append(object); refusal != nil {
+			return unreadable(refusal)
+		}
+		if err := j.target(i, b.NewRecord()); err != nil {
 			return err
 		}
 	}
-	if err := j.rebuild(skipped); err != nil {
-		return err
-	}
-	return j.target()
+	return j.rebuild(b, skipped)
+}
+
+func unreadable(refusal error) error {
+	return connector.Internalf("Report this", "a row that was read cannot be read again: %w", refusal)
 }
 
 func (j *judging) remember(id, name string, order int64, row int, target bool) {
 	j.noted = append(j.noted, noted{id: id, field: name, order: order, row: row, target: target})
 }
 
-// source takes the fields out of a row that the source told before, or that were written to it.
-func (j *judging) source(i int) error {
-	g, r := j.plan.gate, j.rows[i]
+// source takes the fields out of a row that the source told before, or that were written to it. False: the row passes, or
+// is dropped, whatever would be written of it.
+func (j *judging) source(i int, r row) (judge bool, err error) {
+	g := j.plan.gate
 	who, values := r.contact(), r.values()
 	if who == "" {
-		j.rows[i] = nil
-		return nil
+		return false, nil
 	}
 	id := j.note.store.id(g.Source, who)
 	known, err := j.note.contact(id)
 	if err != nil {
-		return err
+		return false, err
 	}
 	old := map[string]bool{}
 	told := func(name, value string, fresh func(f *field, hash string, order int64) bool) {
@@ -101,8 +119,7 @@ func (j *judging) source(i int) error {
 				known.at(name).change(n, g.run, order)
 				j.remember(id, name, order, i, false)
 			}
-			j.rows[i] = nil
-			return j.complete(i, r, who, known)
+			return false, j.complete(i, r, who, known)
 		}
 		for name, value := range values {
 			told(name, value, func(f *field, hash string, order int64) bool {
@@ -127,16 +144,15 @@ func (j *judging) source(i int) error {
 	switch len(old) {
 	case 0:
 	case len(values):
-		j.rows[i] = nil
 		j.drop(i)
-		return nil
+		return false, nil
 	default:
 		r.without(old)
 		if j.narrowed[i], err = json.Marshal(r); err != nil {
-			return fmt.Errorf("row %d: %w", i, err)
+			return false, fmt.Errorf("row %d: %w", i, err)
 		}
 	}
-	return j.complete(i, r, who, known)
+	return true, j.complete(i, r, who, known)
 }
 
 // keep keeps a value itself where one of the two vendors demands it.
@@ -225,15 +241,13 @@ func (j *judging) reads(name string) bool {
 }
 
 // rebuild makes the record without the fields that were taken out.
-func (j *judging) rebuild(skipped map[int]bool) error {
+func (j *judging) rebuild(b *rows.Builder, skipped map[int]bool) error {
 	if len(j.narrowed) == 0 {
 		j.in.Retain()
 		j.out = j.in
 		return nil
 	}
-	b := rows.NewBuilder(j.plan.gate.Alloc, j.in.Schema())
-	defer b.Release()
-	for i := range j.rows {
+	for i := range int(j.in.NumRows()) {
 		object := j.narrowed[i]
 		if object == nil {
 			object = rows.AppendJSON(nil, j.in, i)
@@ -241,46 +255,36 @@ func (j *judging) rebuild(skipped map[int]bool) error {
 		if skipped[i] {
 			b.AppendRefused(nil) // nobody reads it; the original row is the reader's
 		} else if refusal := b.Append(object); refusal != nil {
-			return connector.Internalf("Report this", "a row that was read cannot be read again: %w", refusal)
+			return unreadable(refusal)
 		}
 	}
 	j.out = b.NewRecord()
 	return nil
 }
 
-// target finds out what would be written of each row, and leaves out the rows of which the target holds all.
-func (j *judging) target() error {
-	made, err := j.plan.canonical.Apply(j.ctx, j.out, j.skip)
+// target finds out what would be written of a row, alone in rec, and drops it if the target holds all of that. A row that
+// the mapping refuses or leaves out is the mapping's to answer for.
+func (j *judging) target(i int, rec arrow.Record) error {
+	defer rec.Release()
+	made, err := j.plan.canonical.Apply(j.ctx, rec, nil)
 	if err != nil {
 		return err
 	}
 	defer made.Rows.Release()
-	fate := make(map[int]bool) // rows judged here → whether they pass
-	for _, r := range made.Rejected {
-		fate[r.Row] = true // the mapping itself will say why not
-	}
+	passes := len(made.Rejected) > 0 || made.Rows.NumRows() == 0
 	for at := range int(made.Rows.NumRows()) {
-		i := at
-		if made.Index != nil {
-			i = int(made.Index[at])
-		}
-		if j.rows[i] == nil {
-			continue
-		}
 		var r row
 		if err := json.Unmarshal(rows.AppendJSON(nil, made.Rows, at), &r); err != nil {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
-		passes, err := j.write(i, r)
+		fresh, err := j.write(i, r)
 		if err != nil {
 			return err
 		}
-		fate[i] = fate[i] || passes
+		passes = passes || fresh
 	}
-	for i := range j.rows {
-		if passes, judged := fate[i]; judged && !passes {
-			j.drop(i)
-		}
+	if !passes {
+		j.drop(i)
 	}
 	return nil
 }

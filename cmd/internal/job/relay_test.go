@@ -1,11 +1,15 @@
 package job
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"os"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pgregory.net/rapid"
 
 	sesandbox "github.com/sluicehq/sluice/connector/socialepoch/sandbox"
 )
@@ -24,8 +28,7 @@ func (p *pair) begin() {
 		p.inNX(i, fmt.Sprintf(`,"full_name":"Person %d","email":"p%d@example.com"`, i, i))
 	}
 	p.settle()
-	p.equal()
-	if len(p.seHolds()) != 2*relayPeople {
+	if p.differs() != "" || len(p.seHolds()) != 2*relayPeople {
 		p.t.Fatalf("SocialEpoch holds %v", p.seHolds())
 	}
 	p.there.total.Delivered, p.back.total.Delivered = 0, 0
@@ -35,7 +38,9 @@ func (p *pair) begin() {
 // wrote holds the relays to the writes that they made since the last call.
 func (p *pair) wrote(there, back int64) {
 	p.t.Helper()
-	p.equal()
+	if text := p.differs(); text != "" {
+		p.t.Error(text)
+	}
 	if p.there.total.Delivered != there || p.back.total.Delivered != back {
 		p.t.Errorf("%d rows to NXCloud and %d to SocialEpoch, want %d and %d", p.there.total.Delivered, p.back.total.Delivered, there, back)
 	}
@@ -70,5 +75,60 @@ func TestRelayOneChange(t *testing.T) {
 		if p.there.echoes == 0 || p.back.echoes == 0 {
 			t.Errorf("%d and %d echoes", p.there.echoes, p.back.echoes)
 		}
+	})
+}
+
+// TestRelayConverges: people change the same few contacts on both sides at once, webhooks come late, in another order and
+// twice, calls fail, runs are killed with all that they had not settled. Once people rest, the relays fall silent with both
+// sides equal; and a run wrote at most one row for each change.
+func TestRelayConverges(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		seed := rapid.Uint64().Draw(rt, "seed")
+		faults := rapid.SampledFrom([]string{"", "", "drop=10%,5xx-after=5%", "429@1s=10%,5xx=10%,malformed=5%", "latency@10ms..3s=40%"}).Draw(rt, "faults")
+		hooks := sesandbox.Webhooks{Shuffle: rapid.Bool().Draw(rt, "shuffle"), Vary: rapid.Bool().Draw(rt, "vary"),
+			Repeat: rapid.IntRange(0, 3).Draw(rt, "repeat"), MaxItems: rapid.SampledFrom([]int{0, 1, 3}).Draw(rt, "items")}
+		synctest.Test(t, func(t *testing.T) {
+			p := newPair(t, seed, faults, hooks)
+			defer p.close()
+			p.begin()
+			var inSE, inNX int64
+			killed := false
+			for range rapid.IntRange(1, 25).Draw(rt, "steps") {
+				time.Sleep(time.Duration(rapid.IntRange(1000, 20_000).Draw(rt, "ms")) * time.Millisecond)
+				who, field := rapid.IntRange(0, relayPeople-1).Draw(rt, "who"), rapid.IntRange(0, len(relayed)-1).Draw(rt, "field")
+				value := fmt.Sprintf("v%d@example.com", rapid.IntRange(0, 2).Draw(rt, "value"))
+				switch does := rapid.IntRange(0, 5).Draw(rt, "does"); {
+				case does <= 1:
+					inSE++
+					p.inSE(who, field, value)
+				case does <= 3:
+					inNX++
+					p.inNX(who, fmt.Sprintf(`,%q:%q`, relayed[field].nx, value))
+				default:
+					r, ctx, cancel := p.there, t.Context(), func() {}
+					if rapid.Bool().Draw(rt, "back") {
+						r = p.back
+					}
+					lose := rapid.IntRange(0, 3).Draw(rt, "killed") == 0
+					if killed = killed || lose; lose {
+						ctx, cancel = context.WithTimeout(ctx, time.Duration(rapid.IntRange(1, 400).Draw(rt, "after"))*time.Millisecond)
+					}
+					r.run(ctx, lose)
+					cancel()
+				}
+			}
+			p.settle()
+			if text := p.differs(); text != "" {
+				rt.Errorf("%d changes in SocialEpoch, %d in NXCloud: %s", inSE, inNX, text)
+			}
+			if there, back := p.there.total.Delivered, p.back.total.Delivered; faults == "" && !killed && (there > inSE+inNX || back > inSE+inNX) {
+				rt.Errorf("%d changes in SocialEpoch and %d in NXCloud made %d and %d writes", inSE, inNX, there, back)
+			}
+			rest := p.seHolds()
+			time.Sleep(24 * time.Hour)
+			if p.settle() != 0 || !maps.Equal(rest, p.seHolds()) {
+				rt.Errorf("the relays write again on the next day")
+			}
+		})
 	})
 }

@@ -231,12 +231,13 @@ func (p *pair) nxHolds() map[string]string {
 	return all
 }
 
-// equal holds both sides to one another.
-func (p *pair) equal() {
-	p.t.Helper()
-	if se, nx := p.seHolds(), p.nxHolds(); !maps.Equal(se, nx) {
-		p.t.Errorf("SocialEpoch holds\n%v\nNXCloud holds\n%v", lines(se), lines(nx))
+// differs tells where the two sides do, "" if nowhere.
+func (p *pair) differs() string {
+	se, nx := p.seHolds(), p.nxHolds()
+	if maps.Equal(se, nx) {
+		return ""
 	}
+	return fmt.Sprintf("SocialEpoch holds\n%s\nNXCloud holds\n%s", lines(se), lines(nx))
 }
 
 func lines(m map[string]string) string {
