@@ -211,7 +211,9 @@ func open(t testing.TB, s *source, limit int, memory int64) *Reader {
 			}
 			return []connector.Plan{testPlan{s.mem, "contacts", schema}}, nil
 		},
-		Codec: func(string, *arrow.Schema) (connector.Codec, error) { return testCodec{limit: limit, bytes: limit * rowBytes}, nil },
+		Codec: func(string, *arrow.Schema) (connector.Codec, error) {
+			return testCodec{limit: limit, bytes: limit * rowBytes}, nil
+		},
 	})
 	if err := r.Open(context.Background(), nil); err != nil {
 		t.Fatal(err)
