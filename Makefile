@@ -64,9 +64,10 @@ e2e: $(VENV)/.installed ## drive the built programs by real hosts, and the image
 	e2e/container/need
 	$(GO) test -tags e2e -count=1 -timeout 15m -v ./e2e/airbyte ./e2e/container
 
-chaos: ## kill the programs CHAOS_KILLS times each while they write, spoil 1,000 stores, and count what is lost
+chaos: ## kill the programs CHAOS_KILLS times each while they write, spoil 1,000 stores, play 20,000 deliveries, and count what is lost
 	$(GO) test -tags chaos -count=1 -timeout 60m -v ./e2e/chaos -kills $(CHAOS_KILLS)
 	$(GO) test -count=1 -timeout 10m -v -run '^TestDamage$$' ./internal/inbox -copies 1000
+	$(GO) test -count=1 -timeout 30m -v -run '^Test(Late)?Model$$' ./internal/deliver -cases 20000
 
 fuzz: ## run every fuzz test for FUZZTIME
 	@GO='$(GO)' tools/fuzz $(FUZZTIME)

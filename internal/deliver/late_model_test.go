@@ -206,7 +206,7 @@ func TestLateModel(t *testing.T) {
 	for share := range uint64(shares) {
 		t.Run(fmt.Sprint(share), func(t *testing.T) {
 			t.Parallel()
-			for seed := share; seed < *cases*5/2 && !t.Failed(); seed += shares {
+			for seed := share; seed < *cases && !t.Failed(); seed += shares {
 				synctest.Test(t, func(t *testing.T) {
 					mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 					defer mem.AssertSize(t, 0)
