@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -57,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"sandbox": startSandbox, "sandboxdown": stopSandbox, "pipeline": writePipeline, "stored": stored, "faults": setFaults, "closedport": closedPort, "tlsserver": tlsServer,
 			"bigline": bigLine, "code": code, "waitfor": waitFor, "waittext": waitText, "waitstored": waitStored,
 			"receiverup": receiverUp, "webhook": sendWebhook, "geturl": fetchURL, "flip": flipByte,
+			"posturl": postURL, "waitheld": waitHeld,
 		},
 	})
 }
@@ -89,9 +91,15 @@ func startSandbox(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		faults = f
 	}
-	s := sandbox.New(sandbox.Options{Seed: 1, Faults: faults}, sandboxes.Services()...)
+	services := sandboxes.Services()
+	s := sandbox.New(sandbox.Options{Seed: 1, Faults: faults}, services...)
 	r, err := s.Start("127.0.0.1:0")
 	ts.Check(err)
+	for _, service := range services {
+		if c, ok := service.(io.Closer); ok { // it sends webhooks
+			ts.Defer(func() { _ = c.Close() })
+		}
+	}
 	worldOf(ts).server, worldOf(ts).stop = s, sync.OnceValue(r.Stop)
 	ts.Setenv("URL", r.URL)
 	ts.Defer(func() { _ = worldOf(ts).stop() })

@@ -49,7 +49,8 @@ func fromVendorFields(vendors []connector.Vendor) []connector.Field {
 		{Name: "receiver_token", Type: connector.TypeString, Title: "Receiver's token", Doc: "The admin token of the receiver.", Secret: true},
 		{Name: "receiver_ca_file", Type: connector.TypeString, Title: "Receiver's CA file", Doc: "PEM file of an authority that vouches for the receiver, besides the system's.", Advanced: true},
 		{Name: "endpoints", Type: connector.TypeArray, Title: "Endpoints", Items: &connector.Field{Type: connector.TypeString},
-			Doc: "Names of the receiver's endpoints whose webhooks are read. Without it: all of the CRM. Name them where the receiver hears several accounts of one CRM.", Advanced: true},
+			Examples: []any{[]any{"main"}, []any{"main/user_sync_portrait"}}, Advanced: true,
+			Doc: "Names of the receiver's accounts, or of single webhooks of them, that are read. Without it: all of the CRM. Name them where the receiver hears several accounts of one CRM."},
 		{Name: "delivery", Type: connector.TypeObject, Title: "Calls", Doc: "How to call the CRM for queries.", Fields: DeliveryFields, Advanced: true},
 	}
 }
@@ -225,7 +226,10 @@ func (s *Source) reader(fields []string, follow bool) (connector.Reader, error) 
 	}
 	c := events.Config{Log: log, Stream: s.Stream, Vendor: s.Vendor.Name, Webhooks: s.hooks, Follow: follow, Logger: s.log, Alloc: memory.DefaultAllocator}
 	if names := s.from.Endpoints; len(names) > 0 {
-		c.Endpoint = func(e inbox.Endpoint) bool { return slices.Contains(names, e.Name) }
+		c.Endpoint = func(e inbox.Endpoint) bool {
+			account, _, _ := strings.Cut(e.Name, "/")
+			return slices.Contains(names, e.Name) || slices.Contains(names, account)
+		}
 	}
 	return inboxReader{events.New(c), log}, nil
 }
