@@ -352,16 +352,16 @@ func TestSyncRefusal(t *testing.T) {
 func TestWholeContact(t *testing.T) {
 	tr := newTrip(t, crm.Options{ImportDelay: -1}, map[string]any{
 		"sources":    map[string]any{"fair": 3},
-		"components": map[string]any{"vip": crm.ComponentText, "birthday": crm.ComponentAge},
+		"components": map[string]any{"vip": crm.ComponentText, "remark": crm.ComponentAge},
 	})
 	rec := tr.apply(`{"phone":"+86 130-1212-1211","full_name":"张三","email":" a@example.com ","company":"X & Y","gender":"Female","source":"fair","industry":"2",
-		"stage":"won","external_id":7,"birthday":19760412,"custom":{"vip":"gold"},"tags":["a"],"owner":"seat"}`).Rows
+		"stage":"won","external_id":7,"remark":17,"custom":{"vip":"gold"},"tags":["a"],"owner":"seat"}`).Rows
 	c := tr.codec(rec)
 	if got := tr.settle(c, rec, tr.send(c, rec, "")); got[0] != "delivered" {
 		t.Fatal(got)
 	}
 	want := `["` + crm.TaskID + `",{"number":"","phone":"13012121211","user_id":"` + crm.UserID + `","unique_id":"","in_pool":true,"name":"张三","email":"a@example.com",` +
-		`"company":"X \u0026 Y","sex":2,"source_id":3,"industry_id":2,"extra":"7","components":{"` + crm.ComponentText + `":"gold","` + crm.ComponentAge + `":"19760412"},` +
+		`"company":"X \u0026 Y","sex":2,"source_id":3,"industry_id":2,"extra":"7","components":{"` + crm.ComponentText + `":"gold","` + crm.ComponentAge + `":"17"},` +
 		`"imported_at":"0001-01-01T00:00:00Z"}]`
 	if got := tr.service.Contents(); len(got) != 1 || got[0] != want {
 		t.Errorf("%s\nwant %s", got, want)
