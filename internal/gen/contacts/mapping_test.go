@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/sluicehq/sluice/connector/all"
 	"github.com/sluicehq/sluice/connector/all/sandboxes"
 	"github.com/sluicehq/sluice/connector/connectortest"
+	sesandbox "github.com/sluicehq/sluice/connector/socialepoch/sandbox"
 	"github.com/sluicehq/sluice/internal/config"
 	"github.com/sluicehq/sluice/internal/deliver"
 	"github.com/sluicehq/sluice/internal/rows"
@@ -194,8 +196,8 @@ func outcomes(t *testing.T, m *transforms.Mapping, lines []string, mem memory.Al
 }
 
 // deliverAll sends the rows to a sandbox of the vendor, in fake time, and returns those that are rejected and the number of
-// records that the sandbox holds then. It takes over the rows.
-func deliverAll(t *testing.T, v connector.Vendor, cfg connector.Config, rec arrow.Record, mem memory.Allocator) (rejected []connector.RowResult, stored int) {
+// records that the sandbox holds then. It takes over the rows. Whatever is to be done after that in the same time, after does.
+func deliverAll(t *testing.T, v connector.Vendor, cfg connector.Config, rec arrow.Record, mem memory.Allocator, after ...func(crm http.RoundTripper)) (rejected []connector.RowResult, stored int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		service := serviceOf(t, v)
@@ -221,6 +223,9 @@ func deliverAll(t *testing.T, v connector.Vendor, cfg connector.Config, rec arro
 			t.Fatal(err)
 		}
 		stored = len(service.Contents())
+		for _, f := range after {
+			f(sandbox.Transport(server))
+		}
 	})
 	return rejected, stored
 }
@@ -228,7 +233,8 @@ func deliverAll(t *testing.T, v connector.Vendor, cfg connector.Config, rec arro
 // serviceOf is the vendor's sandbox, empty.
 func serviceOf(t *testing.T, v connector.Vendor) connectortest.Service {
 	t.Helper()
-	services := sandboxes.Services()
+	// Before the defaults, one that answers with contacts' numbers: else they have no identity there.
+	services := append([]sandbox.Service{sesandbox.New(sesandbox.Options{Query: sesandbox.Query{ContactNumber: true}})}, sandboxes.Services()...)
 	for i := 0; i < len(services); i++ {
 		if group, ok := services[i].(sandbox.Group); ok {
 			services = append(services, group.Members()...)
