@@ -87,7 +87,7 @@ func splitName(full string) (given, family string) {
 		_, width := utf8.DecodeRuneInString(full[at:])
 		return trimName(full[:at]), trimName(full[at+width:])
 	}
-	if at := strings.LastIndexFunc(full, unicode.IsSpace); at > 0 {
+	if at := familyBegins(full); at > 0 {
 		_, width := utf8.DecodeRuneInString(full[at:])
 		head, tail := trimName(full[:at]), trimName(full[at+width:])
 		if isEastAsian(full) {
@@ -118,6 +118,53 @@ func splitAtComma(full string) (given, family string) {
 		return splitName(kept[0])
 	}
 	return strings.Join(kept[1:], " "), kept[0]
+}
+
+// Small words that begin a family name and degrees that end it; case does not count. They have all been seen in lists of
+// contacts: van Dyck, De la Cruz, bin Saud, Smith Jr., Lee PhD.
+var (
+	nameParticles = wordSet(`van von vom zu zum zur der den de del della di da do dos das du la le ter ten af av bin ibn bint al el st st. san santa`)
+	nameSuffixes  = wordSet(`jr jr. sr sr. ii iii iv phd ph.d. md m.d. esq esq.`)
+)
+
+// familyBegins finds the blank before the family name of a name with blanks: before its last word, and before the
+// particles ahead of that; a degree behind the last word goes with it. The first word is never part of it.
+func familyBegins(full string) int {
+	at := strings.LastIndexFunc(full, unicode.IsSpace)
+	if at < 0 || isEastAsian(full) {
+		return at
+	}
+	if listed(nameSuffixes, trimName(full[at:])) {
+		if before := lastWord(full[:at]); before > 0 {
+			at = before
+		}
+	}
+	for {
+		before := lastWord(full[:at])
+		if before <= 0 || !listed(nameParticles, trimName(full[before:at])) {
+			return at
+		}
+		at = before
+	}
+}
+
+// lastWord finds the blank before the last word of a text, blanks behind it or not; -1: there is one word.
+func lastWord(s string) int {
+	return strings.LastIndexFunc(strings.TrimRightFunc(s, unicode.IsSpace), unicode.IsSpace)
+}
+
+// listed reports whether a set of small words holds the word, in whatever case.
+func listed(set map[string]bool, word string) bool {
+	var small [8]byte
+	if len(word) > len(small) {
+		return false
+	}
+	for i := range len(word) {
+		if small[i] = word[i]; word[i]-'A' < 26 {
+			small[i] += 'a' - 'A'
+		}
+	}
+	return set[string(small[:len(word)])]
 }
 
 // splitGlued splits a name in letters that need no space.

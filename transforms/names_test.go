@@ -22,7 +22,20 @@ var goldenNames = []struct{ full, first, last, given, family string }{
 	{full: "张", given: "张", family: "-"},
 	{full: "迈克尔·杰克逊", given: "迈克尔", family: "杰克逊"},
 	{full: "Ann Lee", given: "Ann", family: "Lee"},
-	{full: "Anna Maria van Dyck", given: "Anna Maria van", family: "Dyck"},
+	{full: "Anna Maria van Dyck", given: "Anna Maria", family: "van Dyck"},
+	{full: "Jürgen von der Heide", given: "Jürgen", family: "von der Heide"},
+	{full: "Guadalupe De la Cruz", given: "Guadalupe", family: "De la Cruz"},
+	{full: "Billy Bob  Van  Buren", given: "Billy Bob", family: "Van  Buren"},
+	{full: "Van Morrison", given: "Van", family: "Morrison"},
+	{full: "La Toya Jackson", given: "La Toya", family: "Jackson"},
+	{full: "John Smith Jr.", given: "John", family: "Smith Jr."},
+	{full: "Ludwig van Beethoven III", given: "Ludwig", family: "van Beethoven III"},
+	{full: "Smith Jr.", given: "Smith", family: "Jr."},
+	{full: "Dr. Anna Lee", given: "Dr. Anna", family: "Lee"},
+	{full: "Mr. Smith", given: "Mr.", family: "Smith"},
+	{full: "王先生", given: "先生", family: "王"},
+	{full: "John Q. Public", given: "John Q.", family: "Public"},
+	{full: "Beethoven, Ludwig van", given: "Ludwig van", family: "Beethoven"},
 	{full: "  Jean-Luc   Picard ", given: "Jean-Luc", family: "Picard"},
 	{full: "Smith, John", given: "John", family: "Smith"},
 	{full: "Cher", given: "Cher", family: "-"},
@@ -125,4 +138,44 @@ func TestFirstEastAsian(t *testing.T) {
 	if !unicode.Is(unicode.Hangul, firstEastAsian) {
 		t.Errorf("%q is no Korean letter", firstEastAsian)
 	}
+}
+
+// TestNamesRejoin: a name that was split is put together again, blanks between its words aside.
+func TestNamesRejoin(t *testing.T) {
+	words := rapid.SampledFrom([]string{"Anna", "Lee", "van", "De", "la", "Jr.", "O'Brien", "Müller", "Q."})
+	rapid.Check(t, func(t *rapid.T) {
+		full := strings.Join(rapid.SliceOfN(words, 2, 6).Draw(t, "words"), rapid.SampledFrom([]string{" ", "  ", "\u00a0"}).Draw(t, "blank"))
+		given, family := splitName(full)
+		joined := newExec(&graph{}).joinName(given, family)
+		if given == "" || family == "" || strings.Join(strings.Fields(joined), " ") != strings.Join(strings.Fields(full), " ") {
+			t.Fatalf("%q: given %q, family %q, joined %q", full, given, family, joined)
+		}
+	})
+	for _, full := range []string{"张三", "欧阳娜娜", "김철수", "田中さくら"} {
+		if joined := newExec(&graph{}).joinName(splitName(full)); joined != full {
+			t.Errorf("%q came back as %q", full, joined)
+		}
+	}
+}
+
+func FuzzNames(f *testing.F) {
+	for _, c := range goldenNames {
+		f.Add(c.full, c.first, c.last)
+	}
+	f.Add("\xff \xfe", "\u200b", ",")
+	x := newExec(&graph{})
+	f.Fuzz(func(t *testing.T, full, given, family string) {
+		full, given, family = trimName(full), trimName(given), trimName(family)
+		for _, part := range []string{"given", "family", "full"} {
+			n := namePart{part: part, missing: "-"}
+			v := n.of(x, full, given, family)
+			if nobody := full == "" && given == "" && family == ""; nobody != v.missing() || !nobody && v.s == "" {
+				t.Fatalf("the %s name of %q, %q, %q is %v", part, full, given, family, v)
+			}
+			if part != "full" && v.s != trimName(v.s) {
+				t.Fatalf("the %s name of %q, %q, %q has blanks around: %q", part, full, given, family, v.s)
+			}
+		}
+		x.arena = x.arena[:0]
+	})
 }
