@@ -1,0 +1,47 @@
+package job
+
+import (
+	"context"
+	"os"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/config"
+	"github.com/sluicehq/sluice/transforms"
+)
+
+// Open reads a mapping, or a pipeline file with its CRM, for tools that send nothing: variables that are not set have
+// some value, and no CRM is asked. The target is nil for a mapping; else the caller closes it.
+func Open(path string, vendors []connector.Vendor) (*transforms.Spec, *Target, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, connector.Configf("Check the path", "cannot read the mapping: %w", err)
+	}
+	if isMapping(text) {
+		spec, err := transforms.Parse(path, text)
+		return spec, nil, err
+	}
+	p := &Pipeline{Path: path}
+	err = config.DecodeWith(config.Options{LookupEnv: anyValue}, path, text, PipelineFields(vendors), p)
+	if err != nil {
+		return nil, nil, err
+	}
+	spec, err := p.mapping(p.Transforms)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := p.Target(context.Background(), vendors, Settings{Offline: true})
+	return spec, t, err
+}
+
+// isMapping tells a mapping from a pipeline file.
+func isMapping(text []byte) bool {
+	var top map[string]yaml.Node
+	if yaml.Unmarshal(text, &top) != nil {
+		return false
+	}
+	_, from := top["from"]
+	_, to := top["to"]
+	return !from && !to
+}
