@@ -44,7 +44,7 @@ func readFrame(body []byte, wantItems bool) (f frame, err error) {
 		if value < 0 {
 			return f, errNoFrame
 		}
-		end := -1
+		var end int
 		if string(key) == "data" && (body[value] == '[' || body[value] == '{') {
 			if f.hasList {
 				return f, errTwice

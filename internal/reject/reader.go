@@ -254,6 +254,7 @@ func (r *Reader) Ack(_ context.Context, s connector.Settled) error {
 	return errors.Join(r.dir.Mark(passed, mark), r.dir.Mark(again, MarkAgain))
 }
 
+// Close implements connector.Reader and lets other retries in.
 func (r *Reader) Close() error {
 	if r.scan != nil {
 		r.scan.close()

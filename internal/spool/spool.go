@@ -154,7 +154,7 @@ func (r *Reader) Read(ctx context.Context) (connector.Batch, error) {
 func (r *Reader) fill(ctx context.Context) error {
 	for {
 		b, err := r.inner.Read(ctx)
-		if err == io.EOF { //nolint:errorlint // the contract is the bare value; what wraps it is something else
+		if err == io.EOF { // the contract is the bare value; what wraps it is something else
 			break
 		}
 		if err == nil {

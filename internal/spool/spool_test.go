@@ -187,7 +187,7 @@ func (m *model) check(t *testing.T, src *source) {
 }
 
 // ended runs a spool to its first error.
-func ended(t *testing.T, src *source, limit int) (error, int64) {
+func ended(t *testing.T, src *source, limit int) (int64, error) {
 	t.Helper()
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)
@@ -211,7 +211,7 @@ func ended(t *testing.T, src *source, limit int) (error, int64) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	return err, withheld
+	return withheld, err
 }
 
 func in(stream string, rows ...row) input {
@@ -253,7 +253,7 @@ func TestNothingIsHandedOut(t *testing.T) {
 				want += int64(len(tc.batches[i].rows))
 			}
 			src := &source{batches: tc.batches, end: tc.end}
-			err, withheld := ended(t, src, 3)
+			withheld, err := ended(t, src, 3)
 			if connector.KindOf(err) != tc.kind || !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("got %v (%v), want %q", err, connector.KindOf(err), tc.says)
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -47,7 +48,7 @@ const success = `{"code":200,"message":"Success","data":""}`
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, err := io.ReadAll(r.Body)
 	h := heard{path: r.URL.Path, header: r.Header, raw: string(raw)}
-	if err = json.Unmarshal(raw, &h.body); err != nil {
+	if err := errors.Join(err, json.Unmarshal(raw, &h.body)); err != nil {
 		l.t.Errorf("%s: %v", raw, err)
 	}
 	l.mu.Lock()
