@@ -67,6 +67,10 @@ func (w *world) walk(p connector.Poller, rec arrow.Record, o connector.Outcome, 
 		default:
 			w.now = w.now.Add(time.Second)
 		}
+		if len(open) == int(rec.NumRows()) {
+			o = w.poll(p, token, rec)
+			continue
+		}
 		part := w.b.gather(rec, open...)
 		o = w.poll(p, token, part)
 		part.Release()
