@@ -117,8 +117,13 @@ func (b *bench) time(url string, rows int, env []string, name string, args ...st
 	if after-before != int64(rows) {
 		return cost{}, fmt.Errorf("%s: %d of %d rows arrived", name, after-before, rows)
 	}
+	return costOf(cmd, wall), nil
+}
+
+// costOf is what a process that has ended took.
+func costOf(cmd *exec.Cmd, wall time.Duration) cost {
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return cost{wall: wall, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), rss: usage.Maxrss}, nil
+	return cost{wall: wall, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), rss: usage.Maxrss}
 }
 
 // pipeline writes a pipeline file for the sink and returns the arguments that run it.

@@ -1,6 +1,6 @@
 //go:build e2e
 
-// Package airbyte runs the built destination under real hosts and against a live sandbox, and counts what arrived.
+// Package airbyte runs the built destination and source under real hosts and against a live sandbox, and counts what arrived.
 //
 //	make e2e
 //
@@ -22,7 +22,7 @@ import (
 )
 
 // bin holds the programs, built from this tree.
-var bin struct{ sluice, destination string }
+var bin struct{ sluice, destination, source string }
 
 func TestMain(m *testing.M) {
 	code, err := buildAndRun(m)
@@ -43,7 +43,7 @@ func buildAndRun(m *testing.M) (int, error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-o", dir+"/", "./cmd/sluice", "./cmd/destination-sluice")
+	build := exec.Command("go", "build", "-o", dir+"/", "./cmd/sluice", "./cmd/destination-sluice", "./cmd/source-sluice")
 	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("go build: %w\n%s", err, out)
@@ -52,6 +52,7 @@ func buildAndRun(m *testing.M) (int, error) {
 		return 1, err
 	}
 	bin.sluice, bin.destination = filepath.Join(dir, "sluice"), filepath.Join(dir, "destination-sluice")
+	bin.source = filepath.Join(dir, "source-sluice")
 	return m.Run(), nil
 }
 
