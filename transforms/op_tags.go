@@ -156,7 +156,11 @@ func nextSeparator(s string, seps []string) (at, width int) {
 
 // printedList reads a text that is a JSON list.
 func (x *exec) printedList(s string) (value, bool) {
-	if s = trimBlank(s); len(s) < 2 || s[0] != '[' || s[len(s)-1] != ']' || !jx.Valid(bytesOf(s)) {
+	if s = trimBlank(s); len(s) < 2 || s[0] != '[' || s[len(s)-1] != ']' {
+		return value{}, false
+	}
+	// Most lists that are no JSON show it in the first sign, which costs less than an error does.
+	if first := trimJSON(s[1:]); strings.IndexByte(`"[]{-0123456789tfn`, first[0]) < 0 || !jx.Valid(bytesOf(s)) {
 		return value{}, false
 	}
 	return value{s: s, k: kindArray}, true
