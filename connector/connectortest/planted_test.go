@@ -253,7 +253,7 @@ var defects = []defect{
 		fresh := v.NewConfig
 		v.NewConfig = func() connector.Config { return &lax{*fresh().(*nx.LinkConfig)} }
 	}},
-	{"a preset that takes bare numbers for genders", "preset", "bare number", preset(`male: 1`, `"1": 1, "2": 0, male: 1`)},
+	{"a preset that takes bare numbers for genders", "preset", "bare number", preset(`{to: {male: 1`, `{map: {1: male, 2: female}, to: {male: 1`)},
 	{"a preset that forgets the identifiers", "preset", "identifier", preset("identifiers:", "x_identifiers:")},
 	{"must not be cut and does not say why", "whole", "must not be cut", limits(func(l *connector.Limits) { l.Splittable = false })},
 	{"replaces groups and names none", "whole", "does not name them", func(v *connector.Vendor) {
