@@ -3,7 +3,7 @@
 package sluice
 
 //go:generate go run ./cmd/internal/gen/spec spec.json
-//go:generate go run ./cmd/internal/gen/docs docs/vendors
+//go:generate go run ./cmd/internal/gen/docs docs/vendors docs/transforms.md
 
 import _ "embed"
 

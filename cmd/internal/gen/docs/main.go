@@ -1,9 +1,10 @@
-// Command docs writes one Markdown page per vendor: its settings, its modes and the table of its codes. Run by go
-// generate in the module's root.
+// Command docs writes one Markdown page per vendor (its settings, its modes and the table of its codes) and the reference
+// of the mapping language. Run by go generate in the module's root.
 package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,11 +15,11 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: docs FOLDER")
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: docs FOLDER TRANSFORMS.md")
 		os.Exit(2)
 	}
-	if err := write(os.Args[1]); err != nil {
+	if err := errors.Join(write(os.Args[1]), writeTransforms(os.Args[2])); err != nil {
 		fmt.Fprintln(os.Stderr, "docs:", err)
 		os.Exit(1)
 	}
