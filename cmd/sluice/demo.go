@@ -16,6 +16,7 @@ import (
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/connector/all"
 	"github.com/sluicehq/sluice/connector/all/sandboxes"
+	sesandbox "github.com/sluicehq/sluice/connector/socialepoch/sandbox"
 	"github.com/sluicehq/sluice/internal/reject"
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
@@ -25,8 +26,8 @@ func (a *app) demo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "See Sluice at work: sync a file of contacts into local stand-ins of the CRMs",
-		Long: `Starts local stand-ins of the CRMs, syncs a file of contacts into each through the real code path, and explains the
-rows that were refused. Nothing leaves this machine. The files it leaves behind are yours to play with.`,
+		Long: `Starts local stand-ins of the CRMs, syncs a file of contacts into each through the real code path, explains the
+rows that were refused, and takes a change the way back: webhook, inbox, row, and into another CRM. Nothing leaves this machine. The files it leaves behind are yours to play with.`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDemo(cmd.Context(), dir) },
 	}
@@ -39,13 +40,18 @@ func (a *app) runDemo(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	server, err := sandbox.New(sandbox.Options{Seed: 1}, sandboxes.Services()...).Start("127.0.0.1:0")
+	services := sandboxes.Services()
+	server, err := sandbox.New(sandbox.Options{Seed: 1}, services...).Start("127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = server.Stop() }()
+	crm := tellingOf(services)
+	defer func() { _, _ = server.Stop(), crm.Close() }()
 	_, _ = fmt.Fprintf(a.out, "A sandbox of the CRMs runs at %s. Contacts: %s, mapping: %s\n\n", server.URL, contacts, mapping)
 	if _, err := a.demoSyncs(ctx, dir, server.URL); err != nil {
+		return err
+	}
+	if _, err := a.demoTrip(ctx, dir, server.URL, crm); err != nil {
 		return err
 	}
 	// The sandbox of the demo ends with it; the files that stay are for the one that `sluice sandbox` serves.
@@ -55,6 +61,16 @@ func (a *app) runDemo(ctx context.Context, dir string) error {
 		}
 	}
 	return a.demoNext(dir)
+}
+
+// tellingOf finds the sandbox that tells of changes.
+func tellingOf(services []sandbox.Service) *sesandbox.Service {
+	for _, s := range services {
+		if crm, ok := s.(*sesandbox.Service); ok {
+			return crm
+		}
+	}
+	panic("no sandbox sends webhooks") // a list in the source
 }
 
 // demoFiles writes the demo's contacts and mapping into its folder.
@@ -143,6 +159,7 @@ func (a *app) demoNext(dir string) error {
 		{dir + "/contacts.yaml", "the mapping, and the pipeline files beside it"},
 		{me + " rejects ls " + dir + "/rejects-nxlink", "every refused row, by reason"},
 		{"head -1 " + contacts + " | " + me + " explain -c " + dir + "/nxlink.yaml", "how one record becomes a request"},
+		{dir + "/relay.yaml", "a relay between two CRMs; receive.yaml beside it takes the webhooks: " + me + " receive " + dir + "/receive.yaml"},
 		{me + " sandbox", "the sandbox; in another terminal: " + me + " run " + dir + "/nxlink.yaml"},
 	} {
 		fmt.Fprintf(&b, "  %s\n      %s\n", next[0], next[1])

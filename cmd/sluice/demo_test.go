@@ -3,23 +3,28 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"maps"
 	"strings"
 	"testing"
 
 	"github.com/sluicehq/sluice/connector/all"
 	"github.com/sluicehq/sluice/connector/all/sandboxes"
+	nxsandbox "github.com/sluicehq/sluice/connector/nx/sandbox"
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
 // TestDemoTellsTheTruth: the balance that the demo prints is what the sandbox says that it took.
 func TestDemoTellsTheTruth(t *testing.T) {
-	sb := sandbox.New(sandbox.Options{Seed: 1}, sandboxes.Services()...)
+	services := sandboxes.Services()
+	sb := sandbox.New(sandbox.Options{Seed: 1}, services...)
+	crm := tellingOf(services)
 	server, err := sb.Start("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := server.Stop(); err != nil {
+		if err := errors.Join(server.Stop(), crm.Close()); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -53,4 +58,40 @@ func TestDemoTellsTheTruth(t *testing.T) {
 	if n := strings.Count(out.String(), "to do:"); n != 3*len(results) {
 		t.Errorf("%d rejects are explained, want three for each CRM:\n%s", n, out.String())
 	}
+	held := nxNames(t, sb)
+	out.Reset()
+	trip, err := a.demoTrip(t.Context(), dir, server.URL, crm)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	if held[demoChange.Number] == "" || held[demoChange.Number] == demoChange.Value {
+		t.Fatalf("NXCloud calls %s %q before the change", demoChange.Number, held[demoChange.Number])
+	}
+	held[demoChange.Number] = demoChange.Value
+	if got := nxNames(t, sb); !maps.Equal(got, held) {
+		t.Errorf("NXCloud holds %d people, and %q for the one that was renamed", len(got), got[demoChange.Number])
+	}
+	if trip.Report.Read != 1 || trip.Report.Delivered != 1 || !strings.Contains(out.String(), `"new_value":"`+demoChange.Value+`"`) {
+		t.Errorf("%+v\n%s", trip.Report, out.String())
+	}
+}
+
+// nxNames is whom NXCloud holds, by number.
+func nxNames(t *testing.T, sb *sandbox.Server) map[string]string {
+	t.Helper()
+	text, err := json.Marshal(sb.State()["nxcloud"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state nxsandbox.Dump
+	if err := json.Unmarshal(text, &state); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{}
+	for _, scope := range state.Scopes {
+		for _, r := range scope.Records {
+			names[r.Fields["whats_app_phone"]] = r.Fields["full_name"]
+		}
+	}
+	return names
 }
