@@ -18,10 +18,11 @@ import (
 
 func (a *app) explain() *cobra.Command {
 	var path, stream string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "explain -c PIPELINE.yaml [RECORD.json]",
 		Short: "Show step by step how one record becomes a request",
-		Long:  "Shows what each step of the mapping and of the CRM's preset makes of one record, and the request that comes out of it.\nThe record is a file with one JSON object, or the first line of standard input. Nothing is sent.",
+		Long:  "Shows what each step of the mapping and of the CRM's preset makes of one record, and the request that comes out of it.\nThe record is a file with one JSON object, or what stands first on standard input (also as -). Nothing is sent.",
 		Example: "  sluice explain -c pipeline.yaml record.json\n" +
 			`  echo '{"mobile":"+86 138 0000 0001","name":"Wei Zhang"}' | sluice explain -c pipeline.yaml`,
 		Args: cobra.MaximumNArgs(1),
@@ -46,11 +47,15 @@ func (a *app) explain() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return a.tellJSON(t.Vendor, &told)
+			}
 			return a.tell(t.Vendor, &told)
 		},
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", "", "the pipeline file")
 	cmd.Flags().StringVar(&stream, "stream", "contacts", "the stream that the record belongs to")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object, for programs")
 	return cmd
 }
 

@@ -26,8 +26,7 @@ func Lint(path string, vendors []connector.Vendor) error {
 		_, from := top["from"]
 		_, to := top["to"]
 		if !from && !to {
-			_, err := LoadMapping(path)
-			return err
+			return lintMapping(path, text)
 		}
 	}
 	p := &Pipeline{Path: path}

@@ -45,3 +45,13 @@ func isMapping(text []byte) bool {
 	_, to := top["to"]
 	return !from && !to
 }
+
+// lintMapping checks a mapping as far as that goes without the CRM that it is for.
+func lintMapping(path string, text []byte) error {
+	spec, err := transforms.Parse(path, text)
+	if err != nil {
+		return err
+	}
+	_, err = transforms.Compile(spec, transforms.Options{})
+	return err
+}
