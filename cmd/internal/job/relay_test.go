@@ -5,7 +5,9 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,7 +114,7 @@ func TestRelaysWithoutMemoryAnswer(t *testing.T) {
 // sides equal; and a run wrote at most one row for each change.
 func TestRelayConverges(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue { // each case syncs two stores to the disk
-		if err := flag.Set("rapid.checks", "12"); err != nil {
+		if err := flag.Set("rapid.checks", "8"); err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = flag.Set("rapid.checks", f.DefValue) }()
@@ -166,4 +168,37 @@ func TestRelayConverges(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestRelaysFollow: both relays run at once and without end, while people change things on both sides; then all is equal.
+func TestRelaysFollow(t *testing.T) {
+	for seed := range uint64(4) {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPair(t, seed, "drop=5%,5xx-after=5%,latency@10ms..3s=40%", sesandbox.Webhooks{Shuffle: true, Repeat: 2})
+			defer p.close()
+			p.begin()
+			ctx, stop := context.WithCancel(t.Context())
+			var relays sync.WaitGroup
+			for _, r := range []*relay{p.there, p.back} {
+				r.follow = true
+				relays.Go(func() { r.run(ctx, false) })
+			}
+			random := rand.New(rand.NewPCG(seed, 9))
+			for range 60 {
+				time.Sleep(time.Second + time.Duration(random.IntN(300))*time.Second/10)
+				who, field, value := random.IntN(relayPeople), random.IntN(len(relayed)), fmt.Sprintf("v%d@example.com", random.IntN(3))
+				if random.IntN(2) == 0 {
+					p.inSE(who, field, value)
+				} else {
+					p.inNX(who, fmt.Sprintf(`,%q:%q`, relayed[field].nx, value))
+				}
+			}
+			time.Sleep(time.Hour) // of the bubble's time
+			if text := p.differs(); text != "" {
+				t.Errorf("seed %d: %s", seed, text)
+			}
+			stop()
+			relays.Wait()
+		})
+	}
 }

@@ -48,6 +48,7 @@ type relay struct {
 	input   *Input
 	gate    *echo.Gate
 	pos     connector.Position
+	follow  bool
 	rejects memoryRejects
 	total   pipeline.Report
 	echoes  int64
@@ -164,7 +165,7 @@ func (r *relay) run(ctx context.Context, lose bool) pipeline.Report {
 		}
 		gate = nil
 	}
-	reader, err := r.input.Reader(r.target, false)
+	reader, err := r.input.Reader(r.target, r.follow)
 	if err != nil {
 		r.t.Fatal(err)
 	}
