@@ -164,14 +164,32 @@ func listWords(words []string) string {
 	return strings.Join(out, ", ")
 }
 
-// quoted writes a text as YAML reads it, on one line.
+// quoted writes a text as YAML reads it, on one line and in signs that YAML allows.
 func quoted(s string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(s) // a string can always be written
-	return strings.TrimSuffix(b.String(), "\n")
+	text := strings.TrimSuffix(b.String(), "\n")
+	if !strings.ContainsFunc(text, unprintable) {
+		return text
+	}
+	b.Reset()
+	for _, r := range text {
+		switch {
+		case !unprintable(r):
+			b.WriteRune(r)
+		case r < 0x10000:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			fmt.Fprintf(&b, `\U%08X`, r)
+		}
+	}
+	return b.String()
 }
+
+// unprintable signs end a line in YAML, or are not allowed in it.
+func unprintable(r rune) bool { return r >= 0x7F && r != '\u00A0' && !unicode.IsGraphic(r) }
 
 // share says how many of the values.
 func (c *Column) share(n int) string { return fmt.Sprintf("%d of its %d values", n, len(c.Values)) }

@@ -116,28 +116,22 @@ var (
 	neutralChinese = []string{"客户", "联系人", "会员", "顾客", "用户", "买家", "学员", "粉丝", "线索", "主要", "您的"}
 )
 
-// meanings looks a name up: as it is, then without words that are neutral. Nothing is looked up by parts: a Phone type is
-// no phone.
+// meanings looks a name up: as it is, then without words that are neutral, at last without those that set the column apart
+// from others of its kind, which leaves a doubt. Nothing else is looked up by parts: a Phone type is no phone.
 func meanings(name string) []meaning {
 	words := wordsOf(name)
-	for {
-		if found := vocabulary[join(words)]; found != nil {
-			return found
-		}
-		short := withoutNeutral(words)
-		if len(short) == len(words) && join(short) == join(words) {
-			break
-		}
-		words = short
+	if found := lookup(words); found != nil {
+		return found
 	}
-	words = wordsOf(name)
-	for n := len(words); n > 1 && one(oneOfSeveral, words[n-1]); n-- {
-		if found := meanings(join(words[:n-1])); found != nil {
-			return lowered(found, "it is one of several of its kind")
-		}
+	short := words
+	for len(short) > 1 && one(oneOfSeveral, short[len(short)-1]) {
+		short = short[:len(short)-1]
 	}
-	if len(words) > 1 && one(somebody, words[0]) {
-		if found := meanings(join(words[1:])); found != nil {
+	if found := lookup(short); found != nil {
+		return lowered(found, "it is one of several of its kind")
+	}
+	if len(short) > 1 && one(somebody, short[0]) {
+		if found := lookup(short[1:]); found != nil {
 			return lowered(found, "it may be of somebody else than the contact")
 		}
 	}
@@ -145,6 +139,20 @@ func meanings(name string) []meaning {
 		return lowered(meanings(name[at+1:]), "it is a member of "+quoted(name[:at])+", which may describe somebody else")
 	}
 	return nil
+}
+
+// lookup finds a name in the vocabulary, as it is or without neutral words.
+func lookup(words []string) []meaning {
+	for {
+		if found := vocabulary[join(words)]; found != nil {
+			return found
+		}
+		short := withoutNeutral(words)
+		if join(short) == join(words) {
+			return nil
+		}
+		words = short
+	}
 }
 
 func one(words []string, w string) bool { return slices.Contains(words, w) }
