@@ -42,6 +42,9 @@ func (r *Receiver) ready(ctx context.Context) error {
 	if err == nil {
 		err = s.Refused
 	}
+	if err == nil && s.Failing != nil { // it may be over, and nobody sends to a receiver that is not ready
+		err = r.box.Probe(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("the inbox takes no requests: %w", err)
 	}

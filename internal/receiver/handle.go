@@ -197,10 +197,12 @@ func (r *Receiver) take(req *http.Request, e *Endpoint, body []byte) (outcome st
 		r.metrics.reuse.Inc()
 		return quarantined, nil
 	case receipt.Duplicate:
-		return duplicate, nil
+		outcome = duplicate
+	default:
+		outcome = stored
 	}
-	r.later.add(task{endpoint: e, at: in.Endpoint, body: body})
-	return stored, nil
+	r.later.add(task{endpoint: e, at: in.Endpoint, body: body, repeat: receipt.Duplicate})
+	return outcome, nil
 }
 
 // request makes what is stored.

@@ -29,11 +29,12 @@ type task struct {
 	endpoint *Endpoint
 	at       inbox.Endpoint
 	body     []byte
+	repeat   bool // all of it had come before
 }
 
-// later makes the calls that stored requests ask for, outside of their handlers. A request is called for once: repeats
-// of it bring no task. What waits when the process ends is not called for: a Fetcher's rows hold the address, and a
-// Confirmer's vendor has its answer.
+// later makes the calls that stored requests ask for, outside of their handlers. What waits when the process ends is not
+// called for: a Fetcher's rows hold the address, and a Confirmer's vendor has its answer. A repeat is not confirmed again.
+// It is fetched again, since the process may have ended before; what has been fetched is known by its keys.
 type later struct {
 	r     *Receiver
 	tasks chan task
@@ -48,7 +49,7 @@ func newLater(r *Receiver) *later {
 func (l *later) add(t task) {
 	_, fetches := t.endpoint.Hook.(connector.Fetcher)
 	_, confirms := t.endpoint.Hook.(connector.Confirmer)
-	if !(fetches && l.r.opts.Calls != nil) && !confirms {
+	if !(fetches && l.r.opts.Calls != nil) && (!confirms || t.repeat) {
 		return
 	}
 	select {
@@ -84,7 +85,7 @@ func (l *later) do(ctx context.Context, t task) {
 			l.r.opts.Log.Error("a call could not be made: this is a fault of Sluice", "endpoint", t.endpoint.Name, "panic", p)
 		}
 	}()
-	if c, ok := t.endpoint.Hook.(connector.Confirmer); ok {
+	if c, ok := t.endpoint.Hook.(connector.Confirmer); ok && !t.repeat {
 		l.confirm(ctx, t, c)
 	}
 	if f, ok := t.endpoint.Hook.(connector.Fetcher); ok && l.r.opts.Calls != nil {

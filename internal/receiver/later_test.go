@@ -134,6 +134,14 @@ func TestFetches(t *testing.T) {
 	if recs[1].Endpoint != recs[0].Endpoint || !strings.Contains(recs[1].Note, "fetched") {
 		t.Errorf("%+v", recs[1])
 	}
+	// The same callback again: fetched again, and known.
+	if status, _ := w.send(ask{body: recs[0].Body}); status != 200 {
+		t.Error(status)
+	}
+	w.counted("fetch", "done", 2)
+	if n := len(w.all()); n != 2 {
+		t.Errorf("%d records after a repeat", n)
+	}
 	// An address elsewhere is not called, whatever it holds.
 	w.send(ask{body: []byte(`{"type":"import_number","mode":"batch","unique_id":"x","data":{"url":"http://127.0.0.1:1/agent-api/download-number?key=a"}}`)})
 	w.counted("fetch", "failed", 1)
