@@ -72,7 +72,7 @@ chaos: ## kill the programs CHAOS_KILLS times each while they write, spoil 1,000
 fuzz: ## run every fuzz test for FUZZTIME
 	@GO='$(GO)' tools/fuzz $(FUZZTIME)
 
-bench: ## measure beside a hand-written loop and Benthos; writes docs/benchmarks.md
+bench: $(VENV)/.installed ## measure beside a hand-written loop, Benthos and Airbyte's Python kit; writes docs/benchmarks.md
 	$(GO) run ./bench -out docs/benchmarks.md
 
 demo: ## a sandbox, a file of contacts, two CRMs

@@ -1,6 +1,6 @@
 //go:build e2e
 
-// Package container builds the image of the Airbyte destination from the Dockerfile as it is and runs it as the platform
+// Package container builds the images of the Airbyte destination and source from the Dockerfile as it is and runs it as the platform
 // does: as user 1000 without any privilege, on a file system that cannot be written to, started through sh.
 //
 //	make e2e
@@ -13,6 +13,7 @@ package container
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,7 +26,11 @@ import (
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
-const image = "localhost/destination-sluice"
+// image is the destination's, sourceImage the source's.
+const (
+	image       = "localhost/destination-sluice"
+	sourceImage = "localhost/source-sluice"
+)
 
 // bases are the names under which the Dockerfile asks for its base images.
 var bases = []string{"docker.io/library/golang:1.26-bookworm", "docker.io/library/busybox:1.36"}
@@ -58,7 +63,7 @@ func buildAndRun(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { _, _ = tool("buildah", "rmi", "--all", "--force") }() // unmounts what RemoveAll could not remove
-	if err := buildImage(); err != nil {
+	if err := errors.Join(buildImage(image), buildImage(sourceImage, "--target", "source")); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
@@ -98,19 +103,24 @@ printf 'FROM scratch\nADD . /\nENV PATH=/usr/local/go/bin:/bin GOPATH=/go GOCACH
 }
 
 // buildImage builds the Dockerfile; Go, its modules and its cache are this machine's.
-func buildImage() error {
+func buildImage(name string, options ...string) error {
 	out, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE", "GOCACHE").Output()
 	if err != nil {
 		return fmt.Errorf("go env: %w", err)
 	}
 	at := strings.Fields(string(out))
-	_, err = tool("buildah", "bud", "--isolation", "chroot", "--pull-never", "--quiet", "--build-arg", "VERSION=e2e", "--tag", image,
-		"--volume", at[0]+":/usr/local/go:ro", "--volume", at[1]+":/go/pkg/mod", "--volume", at[2]+":/go/cache", "../..")
+	args := append([]string{"bud", "--isolation", "chroot", "--pull-never", "--quiet", "--build-arg", "VERSION=e2e", "--tag", name}, options...)
+	_, err = tool("buildah", append(args, "--volume", at[0]+":/usr/local/go:ro", "--volume", at[1]+":/go/pkg/mod", "--volume", at[2]+":/go/cache", "../..")...)
 	return err
 }
 
 // podman runs a container of the image as the platform would, with args behind its name, and returns its standard output.
 func podman(t *testing.T, options []string, stdin string, args ...string) (string, error) {
+	t.Helper()
+	return podmanOf(t, image, options, stdin, args...)
+}
+
+func podmanOf(t *testing.T, image string, options []string, stdin string, args ...string) (string, error) {
 	t.Helper()
 	all := []string{"--root", filepath.Join(store, "images"), "--runroot", filepath.Join(store, "run"), "--runtime", "runc", "run", "--rm", "-i", "--pull=never",
 		"--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"}
@@ -124,32 +134,41 @@ func podman(t *testing.T, options []string, stdin string, args ...string) (strin
 	return string(out), err
 }
 
-// TestSpec: the image answers `spec` without a network, with the specification of this tree.
+// TestSpec: the images answer `spec` without a network, with the specification of this tree.
 func TestSpec(t *testing.T) {
-	out, err := podman(t, []string{"--network", "none"}, "", "spec")
-	if err != nil {
+	var halves map[string]json.RawMessage
+	if err := json.Unmarshal(sluice.Spec, &halves); err != nil {
 		t.Fatal(err)
 	}
-	var got struct {
-		Type string
-		Spec json.RawMessage
-	}
-	var want struct{ Destination json.RawMessage }
-	if err := json.Unmarshal(sluice.Spec, &want); err != nil {
-		t.Fatal(err)
-	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, want.Destination); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal([]byte(out), &got); err != nil || got.Type != "SPEC" || string(got.Spec) != compact.String() {
-		t.Errorf("got %.300s (%v)", out, err)
+	for name, half := range map[string]string{image: "destination", sourceImage: "source"} {
+		out, err := podmanOf(t, name, []string{"--network", "none"}, "", "spec")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Type string
+			Spec json.RawMessage
+		}
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, halves[half]); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(out), &got); err != nil || got.Type != "SPEC" || string(got.Spec) != compact.String() {
+			t.Errorf("%s: got %.300s (%v)", name, out, err)
+		}
 	}
 }
 
 // TestImage: what the platform reads off the image.
 func TestImage(t *testing.T) {
-	out, err := tool("podman", "image", "inspect", image)
+	for name, title := range map[string]string{image: "sluicehq/destination-sluice", sourceImage: "sluicehq/source-sluice"} {
+		checkImage(t, name, title)
+	}
+}
+
+func checkImage(t *testing.T, name, title string) {
+	t.Helper()
+	out, err := tool("podman", "image", "inspect", name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +186,7 @@ func TestImage(t *testing.T) {
 	if want := "AIRBYTE_ENTRYPOINT=" + strings.Join(c.Entrypoint, " "); !strings.Contains(strings.Join(c.Env, "\n")+"\n", want+"\n") {
 		t.Errorf("the environment %q does not hold %q", c.Env, want)
 	}
-	if images[0].User != "1000:1000" || c.Labels["io.airbyte.version"] != "e2e" || c.Labels["io.airbyte.name"] != "sluicehq/destination-sluice" {
+	if images[0].User != "1000:1000" || c.Labels["io.airbyte.version"] != "e2e" || c.Labels["io.airbyte.name"] != title {
 		t.Errorf("user %q, labels %v", images[0].User, c.Labels)
 	}
 }

@@ -23,6 +23,32 @@ type request struct {
 	fatal   error // ends the run, whatever the decoder makes of it
 }
 
+// decoder makes batches of one page after another.
+type decoder struct {
+	*Reader
+	builder *rows.Builder
+	object  rows.Object
+	now     request
+	ready   []connector.Batch
+}
+
+// run makes the batches of a page. The last one has the position behind the page, and may have no rows.
+func (d *decoder) run(page *inbox.Page) ([]connector.Batch, error) {
+	d.ready = nil
+	for i := range page.Records {
+		if err := d.take(&page.Records[i]); err != nil {
+			if d.builder.Len() > 0 {
+				d.builder.NewRecord().Release()
+			}
+			return d.ready, err
+		}
+	}
+	if end := inbox.RowSeq(page.Last, lastItem); d.builder.Len() > 0 || end > d.from {
+		d.cut(end)
+	}
+	return d.ready, nil
+}
+
 // requestID names a request, also where it is replayed.
 func requestID(rec *inbox.Record) string {
 	n := rec.Seq
@@ -33,70 +59,69 @@ func requestID(rec *inbox.Record) string {
 }
 
 // take makes the rows of one request.
-func (r *Reader) take(rec *inbox.Record) error {
-	r.now = request{rec: rec}
-	failure := r.decode(rec)
-	if r.now.fatal != nil {
-		return r.now.fatal
+func (d *decoder) take(rec *inbox.Record) error {
+	d.now = request{rec: rec}
+	failure := d.decode(rec)
+	if d.now.fatal != nil {
+		return d.now.fatal
 	}
 	if failure != nil {
-		if r.unread++; r.unread <= told {
-			r.Logger.Warn("a request cannot be read; it is kept as it came", "stream", r.Stream.Name, "request", rec.Seq, "endpoint", rec.Endpoint.Name, "error", failure.Error())
+		if d.unread.Add(1) <= told {
+			d.Logger.Warn("a request cannot be read; it is kept as it came", "stream", d.Stream.Name, "request", rec.Seq, "endpoint", rec.Endpoint.Name, "error", failure.Error())
 		}
 	}
-	if err := r.whole(rec, failure); err != nil {
+	if err := d.whole(rec, failure); err != nil {
 		return err
 	}
-	r.at = inbox.RowSeq(rec.Seq, lastItem)
-	if r.full() || r.now.last != 0 {
-		r.cut()
+	if d.full() || d.now.last != 0 {
+		d.cut(inbox.RowSeq(rec.Seq, lastItem))
 	}
 	return nil
 }
 
 // decode gives the request to its decoder, which calls AppendJSON. Items up to the position that the Reader began at were
 // had before, like those that came in an earlier request.
-func (r *Reader) decode(rec *inbox.Record) (failure error) {
-	hook := r.hooks[rec.Endpoint.Type]
+func (d *decoder) decode(rec *inbox.Record) (failure error) {
+	hook := d.hooks[rec.Endpoint.Type]
 	if hook == nil {
 		return fmt.Errorf("no decoder knows the webhook %q", rec.Endpoint.Type)
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			r.Logger.Error("panic in a decoder", "webhook", rec.Endpoint.Type, "request", rec.Seq, "stack", string(debug.Stack()))
+			d.Logger.Error("panic in a decoder", "webhook", rec.Endpoint.Type, "request", rec.Seq, "stack", string(debug.Stack()))
 			failure = fmt.Errorf("the decoder broke down: %v", p)
 		}
 	}()
 	in := connector.Received{Seq: rec.Seq, At: rec.ReceivedAt, Tenant: rec.Endpoint.Account, Header: rec.Header(), Body: rec.Body, Seen: rec.Seen}
-	if r.from >= inbox.RowSeq(rec.Seq, 0) {
-		in.Seen = func(item int) bool { return rec.Seen(item) || inbox.RowSeq(rec.Seq, item) <= r.from }
+	if d.from >= inbox.RowSeq(rec.Seq, 0) {
+		in.Seen = func(item int) bool { return rec.Seen(item) || inbox.RowSeq(rec.Seq, item) <= d.from }
 	}
-	return hook.Decode(&in, r)
+	return hook.Decode(&in, d)
 }
 
-// AppendJSON takes a row from a decoder. It is no part of the Reader's own interface.
-func (r *Reader) AppendJSON(stream string, object []byte) error {
-	if stream != r.Stream.Name || r.now.fatal != nil {
-		return r.now.fatal
+// AppendJSON takes a row from the webhook's own decoder.
+func (d *decoder) AppendJSON(stream string, object []byte) error {
+	if stream != d.Stream.Name || d.now.fatal != nil {
+		return d.now.fatal
 	}
-	if r.full() {
-		r.cutInside()
+	if d.full() {
+		d.cutInside()
 	}
-	if refusal := r.builder.Append(object); refusal != nil {
-		r.now.fatal = r.misfit(object, refusal)
+	if refusal := d.builder.Append(object); refusal != nil {
+		d.now.fatal = d.misfit(object, refusal)
 	}
-	return r.now.fatal
+	return d.now.fatal
 }
 
 // misfit keeps a row that does not fit the stream as one that has the row, as it is, in its column raw.
-func (r *Reader) misfit(object []byte, why *rows.Refusal) error {
-	rec := r.now.rec
-	r.now.misfits++
-	if r.unread++; r.unread <= told {
-		r.Logger.Warn("an event does not fit the columns of its stream; it is kept as text in the column raw",
-			"stream", r.Stream.Name, "request", rec.Seq, "code", why.Code, "column", why.Field, "message", why.Message)
+func (d *decoder) misfit(object []byte, why *rows.Refusal) error {
+	rec := d.now.rec
+	d.now.misfits++
+	if d.unread.Add(1) <= told {
+		d.Logger.Warn("an event does not fit the columns of its stream; it is kept as text in the column raw",
+			"stream", d.Stream.Name, "request", rec.Seq, "code", why.Code, "column", why.Field, "message", why.Message)
 	}
-	id, seq := fmt.Sprintf("%s-%d", requestID(rec), r.now.misfits), r.behind(rec)
+	id, seq := fmt.Sprintf("%s-%d", requestID(rec), d.now.misfits), d.behind(rec)
 	var w rows.Walker
 	for ok := w.Open(object); ok && w.Next(); {
 		switch string(w.Key()) {
@@ -105,43 +130,43 @@ func (r *Reader) misfit(object []byte, why *rows.Refusal) error {
 			if json.Unmarshal(w.Value(), &text) == nil && text != "" {
 				id = text
 			}
-		case r.Stream.Cursor:
+		case d.Stream.Cursor:
 			if n, err := strconv.ParseInt(string(w.Value()), 10, 64); err == nil {
 				seq = n
 			}
 		}
 	}
-	return r.keep(rec, id, seq, object, false)
+	return d.keep(rec, id, seq, object, false)
 }
 
 // whole appends the row about the request itself: of raw_events always, of other streams where it could not be read.
-func (r *Reader) whole(rec *inbox.Record, failure error) error {
+func (d *decoder) whole(rec *inbox.Record, failure error) error {
 	switch {
-	case r.Stream.Name == connector.StreamRawEvents:
-		if inbox.RowSeq(rec.Seq, 0) <= r.from {
+	case d.Stream.Name == connector.StreamRawEvents:
+		if inbox.RowSeq(rec.Seq, 0) <= d.from {
 			return nil
 		}
-		r.object.Reset()
-		if err := appendRaw(&r.object, rec, failure); err != nil {
+		d.object.Reset()
+		if err := appendRaw(&d.object, rec, failure); err != nil {
 			return err
 		}
-		if refusal := r.builder.Append(r.object.Bytes()); refusal != nil {
+		if refusal := d.builder.Append(d.object.Bytes()); refusal != nil {
 			return connector.Internalf("This is a defect: report it", "request %d makes no row: %w", rec.Seq, refusal)
 		}
-	case failure != nil && r.main[rec.Endpoint.Type] && r.behind(rec) > r.from:
-		return r.keep(rec, requestID(rec), r.behind(rec), rec.Body, json.Valid(rec.Body))
+	case failure != nil && d.main[rec.Endpoint.Type] && d.behind(rec) > d.from:
+		return d.keep(rec, requestID(rec), d.behind(rec), rec.Body, json.Valid(rec.Body))
 	}
 	return nil
 }
 
 // behind is the sequence of a row that stands for no item: it comes after all of them.
-func (r *Reader) behind(rec *inbox.Record) int64 {
+func (d *decoder) behind(rec *inbox.Record) int64 {
 	return inbox.RowSeq(rec.Seq, min(rec.Items, lastItem))
 }
 
 // keep appends a row that has a text in its column raw, and nothing that was read out of it.
-func (r *Reader) keep(rec *inbox.Record, id string, seq int64, raw []byte, isJSON bool) error {
-	o := &r.object
+func (d *decoder) keep(rec *inbox.Record, id string, seq int64, raw []byte, isJSON bool) error {
+	o := &d.object
 	o.Reset()
 	appendHead(o, id, seq, rec)
 	if isJSON {
@@ -150,53 +175,53 @@ func (r *Reader) keep(rec *inbox.Record, id string, seq int64, raw []byte, isJSO
 		o.Text("raw", string(raw))
 	}
 	var refusal error
-	if why := r.builder.Append(o.Bytes()); why != nil {
+	if why := d.builder.Append(o.Bytes()); why != nil {
 		refusal = why
 	}
-	if refusal != nil || !slices.ContainsFunc(r.Stream.Columns, func(c connector.StreamColumn) bool { return c.Name == "raw" }) {
-		return connector.Internalf("This is a defect: report it", "request %d has a row that fits no column of the stream %s: %w", rec.Seq, r.Stream.Name, refusal)
+	if refusal != nil || !slices.ContainsFunc(d.Stream.Columns, func(c connector.StreamColumn) bool { return c.Name == "raw" }) {
+		return connector.Internalf("This is a defect: report it", "request %d has a row that fits no column of the stream %s: %w", rec.Seq, d.Stream.Name, refusal)
 	}
 	return nil
 }
 
-func (r *Reader) full() bool {
-	return r.builder.Len() >= r.BatchRows || r.builder.Bytes() >= r.BatchBytes
+func (d *decoder) full() bool {
+	return d.builder.Len() >= d.BatchRows || d.builder.Bytes() >= d.BatchBytes
 }
 
-// cut makes a batch of the rows so far, between two requests. Its position is behind the last one.
-func (r *Reader) cut() {
-	b := r.batch()
-	b.Pos, r.given, r.now.last, r.fresh = positionAt(r.at), r.at, 0, false
-	r.ready = append(r.ready, b)
+// cut makes a batch of the rows so far, between two requests: behind the row at.
+func (d *decoder) cut(at int64) {
+	b := d.batch()
+	b.Pos, d.now.last = positionAt(at), 0
+	d.ready = append(d.ready, b)
 }
 
 // cutInside makes a batch in the middle of a request. Its position is that of the last row, as long as rows come in the
 // order of their items.
-func (r *Reader) cutInside() {
-	b := r.batch()
-	list := r.sequences(b.Rows)
+func (d *decoder) cutInside() {
+	b := d.batch()
+	list := d.sequences(b.Rows)
 	last := list[len(list)-1]
-	if request, _ := inbox.SplitRowSeq(last); request == r.now.rec.Seq && slices.IsSorted(list) {
+	if request, _ := inbox.SplitRowSeq(last); request == d.now.rec.Seq && slices.IsSorted(list) {
 		b.Pos = positionAt(last)
 	}
-	r.now.last = max(last, 1)
-	r.ready = append(r.ready, b)
+	d.now.last = max(last, 1)
+	d.ready = append(d.ready, b)
 }
 
 // batch takes the rows out of the builder.
-func (r *Reader) batch() connector.Batch {
-	b := connector.Batch{Stream: r.Stream.Name, Bytes: batchOverhead}
-	if r.builder.Len() == 0 {
+func (d *decoder) batch() connector.Batch {
+	b := connector.Batch{Stream: d.Stream.Name, Bytes: batchOverhead}
+	if d.builder.Len() == 0 {
 		return b
 	}
-	b.Rows = r.builder.NewRecord()
+	b.Rows = d.builder.NewRecord()
 	b.Bytes += rows.Size(b.Rows)
-	if r.now.last != 0 && r.sequences(b.Rows)[0] <= r.now.last {
-		r.ready[len(r.ready)-1].Pos = nil // a run that began there would take a row of this batch for one that it had
+	if d.now.last != 0 && d.sequences(b.Rows)[0] <= d.now.last {
+		d.ready[len(d.ready)-1].Pos = nil // a run that began there would take a row of this batch for one that it had
 	}
 	return b
 }
 
-func (r *Reader) sequences(rec arrow.Record) []int64 {
-	return rec.Column(r.seq).(*array.Int64).Int64Values()
+func (d *decoder) sequences(rec arrow.Record) []int64 {
+	return rec.Column(d.seq).(*array.Int64).Int64Values()
 }

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -21,6 +24,9 @@ const (
 	defaultBytes = 1 << 20
 	// batchOverhead is what a batch costs beside the buffers of its rows.
 	batchOverhead = 2 << 10
+	// pageBytes bounds a page, of which a few are held at once; mostDecoders how many.
+	pageBytes    = 1 << 20
+	mostDecoders = 4
 	// told is how many gaps, or requests that cannot be read, are named in the log; the rest is counted.
 	told = 5
 
@@ -47,6 +53,9 @@ type Config struct {
 	Follow bool // wait at the end for more
 	// Strict ends the run where requests were lost, or were removed before they were read, instead of a warning.
 	Strict bool
+	// Schema is that of the rows, of columns that rows.NewBuilder takes, the stream's cursor among them; nil: the stream's.
+	// With connector.ColumnExtra in it, no column of the stream has to be.
+	Schema *arrow.Schema
 
 	BatchRows  int   // rows of a batch; default 1,000
 	BatchBytes int64 // a batch is cut once it holds so much; default 1 MiB
@@ -57,26 +66,30 @@ type Config struct {
 // Reader reads one stream. It is a connector.Reader.
 type Reader struct {
 	Config
-	hooks   map[string]connector.Hook
-	main    map[string]bool // webhooks whose first stream is this one
-	builder *rows.Builder
-	seq     int // the column seq
-	object  rows.Object
+	hooks map[string]connector.Hook
+	main  map[string]bool // webhooks whose first stream is this one
+	seq   int             // the column of the cursor
+	from  int64           // rows up to this one were had before
 
-	head  int64
-	from  int64             // rows up to this one were had before
-	after int64             // the last request of the pages that were read
-	page  []inbox.Record    // what is left of the last one
-	more  bool              // there are further pages
-	at    int64             // everything up to this row is in the builder, or was handed out
-	given int64             // the position handed out last
-	fresh bool              // none was handed out, and none was had: even of an empty inbox one is wanted
-	ready []connector.Batch // cut and not handed out
-	ended bool
-	wait  time.Duration
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	line   chan *stretch     // in the order of the inbox; closed at its end
+	jobs   chan *stretch     // the same, for whoever decodes
+	due    *stretch          // the one that Read waits for
+	held   []connector.Batch // decoded and not handed out
+	end    error
+	fresh  bool // no position was had, and none handed out: even of an empty inbox one is wanted
 
-	now          request
-	lost, unread int64 // requests
+	fetch        fetcher
+	lost, unread atomic.Int64 // requests
+}
+
+// stretch is a page of the inbox on its way through a decoder.
+type stretch struct {
+	page    inbox.Page
+	done    chan struct{} // closed when the rest is known
+	batches []connector.Batch
+	err     error // behind the batches
 }
 
 // New makes a Reader.
@@ -89,6 +102,9 @@ func New(c Config) *Reader {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Schema == nil {
+		c.Schema = c.Stream.Schema()
 	}
 	r := &Reader{Config: c, hooks: map[string]connector.Hook{}, main: map[string]bool{}}
 	for _, w := range c.Webhooks {
@@ -104,184 +120,124 @@ func (r *Reader) Open(ctx context.Context, from connector.Position) error {
 	if err != nil {
 		return err
 	}
-	if r.head = r.Head; r.head == 0 || r.Follow {
-		if r.head, err = r.Log.Head(ctx); err != nil {
+	head := r.Head
+	if head == 0 || r.Follow {
+		if head, err = r.Log.Head(ctx); err != nil {
 			return fmt.Errorf("read the inbox: %w", err)
 		}
 	}
-	r.from, r.at, r.given, r.after = row, row, row, consumed(row)
-	r.fresh = from == nil
-	if row > inbox.RowSeq(r.head, lastItem) {
+	at := r.Schema.FieldIndices(r.Stream.Cursor)
+	if len(at) != 1 || r.Schema.Field(at[0]).Type.ID() != arrow.INT64 {
+		return connector.Internalf("This is a defect: report it", "the stream %s has no sequence among its columns", r.Stream.Name)
+	}
+	r.seq, r.from, r.fresh = at[0], row, from == nil
+	if row > inbox.RowSeq(head, lastItem) {
 		if r.Follow {
 			return connector.Configf("Is it the position of another inbox? Read the stream from the beginning",
-				"the position is behind the end of the inbox, which holds requests up to %d", r.head)
+				"the position is behind the end of the inbox, which holds requests up to %d", head)
 		}
 		r.Logger.Warn("the position is behind the end of the inbox, so nothing is read. If the inbox was replaced by a new one, refresh the stream",
-			"stream", r.Stream.Name, "position", row, "end", inbox.RowSeq(r.head, lastItem))
-		r.ended = true
+			"stream", r.Stream.Name, "position", row, "end", inbox.RowSeq(head, lastItem))
 	}
-	r.more = !r.ended && r.after < r.head
-	schema := r.Stream.Schema()
-	r.builder = rows.NewBuilder(r.Alloc, schema)
-	if at := schema.FieldIndices(r.Stream.Cursor); len(at) == 1 && schema.Field(at[0]).Type.ID() == arrow.INT64 {
-		r.seq = at[0]
-		return nil
+	r.fetch = fetcher{r: r, after: consumed(row), head: head}
+	r.start(context.WithoutCancel(ctx))
+	return nil
+}
+
+// start has the inbox read and decoded ahead of Read, by as much as the line holds.
+func (r *Reader) start(ctx context.Context) {
+	ctx, r.cancel = context.WithCancel(ctx)
+	decoders := min(runtime.GOMAXPROCS(0), mostDecoders)
+	r.line, r.jobs = make(chan *stretch, decoders), make(chan *stretch)
+	r.work.Go(func() {
+		defer close(r.line)
+		defer close(r.jobs)
+		r.fetch.run(ctx)
+	})
+	for range decoders {
+		r.work.Go(func() {
+			d := decoder{Reader: r, builder: rows.NewBuilder(r.Alloc, r.Schema)}
+			defer d.builder.Release()
+			for s := range r.jobs {
+				if s.err = ctx.Err(); s.err == nil {
+					s.batches, s.err = d.run(&s.page)
+				}
+				s.page = inbox.Page{}
+				close(s.done)
+			}
+		})
 	}
-	return connector.Internalf("This is a defect: report it", "the stream %s has no sequence among its columns", r.Stream.Name)
 }
 
 // Read returns the next rows.
 func (r *Reader) Read(ctx context.Context) (connector.Batch, error) {
 	for {
-		if len(r.ready) > 0 {
-			b := r.ready[0]
-			r.ready = slices.Delete(r.ready, 0, 1)
-			return b, nil
-		}
 		if err := ctx.Err(); err != nil {
 			return connector.Batch{}, err
 		}
-		switch {
-		case len(r.page) > 0:
-			if err := r.take(&r.page[0]); err != nil {
-				return connector.Batch{}, err
-			}
-			if r.page = r.page[1:]; len(r.page) == 0 {
-				r.at = max(r.at, inbox.RowSeq(r.after, lastItem))
-			}
-		case r.builder.Len() == 0 && r.at > r.given, r.builder.Len() > 0 && !r.more:
-			r.cut()
-		case r.more:
-			if err := r.turn(ctx); err != nil {
-				return connector.Batch{}, err
-			}
-		case r.fresh && !r.Follow:
-			r.cut()
-		case r.ended || !r.Follow:
-			r.ended = true
-			return connector.Batch{}, io.EOF
-		default:
-			if err := r.sleep(ctx); err != nil {
-				return connector.Batch{}, err
-			}
+		if len(r.held) > 0 {
+			b := r.held[0]
+			r.held, r.fresh = slices.Delete(r.held, 0, 1), false
+			return b, nil
+		}
+		if r.end != nil {
+			return connector.Batch{}, r.end
+		}
+		if err := r.wait(ctx); err != nil {
+			return connector.Batch{}, err
 		}
 	}
 }
 
-// turn reads the next page.
-func (r *Reader) turn(ctx context.Context) error {
-	page, err := r.Log.Read(ctx, inbox.Query{After: r.after, Head: r.head, Endpoint: r.mine})
-	if err != nil {
-		return r.outage(ctx, err)
-	}
-	r.wait = 0
-	if err := r.tell(&page); err != nil {
-		return err
-	}
-	if page.Last <= r.after {
-		return connector.Internalf("This is a defect: report it", "the inbox gives nothing behind request %d, and should up to %d", r.after, r.head)
-	}
-	if r.page, r.after, r.more = page.Records, page.Last, page.More; len(r.page) == 0 {
-		r.at = max(r.at, inbox.RowSeq(r.after, lastItem))
-	}
-	return nil
-}
-
-// tell says what is missing from a page.
-func (r *Reader) tell(page *inbox.Page) error {
-	for _, d := range page.Damaged {
-		n := d.To - d.From + 1
-		if r.Strict {
-			return connector.Configf("Look at the inbox with `sluice inbox ls`. To read on without them, let losses be warnings",
-				"%d requests of the inbox, %d to %d, cannot be read: %s", n, d.From, d.To, d.Reason)
-		}
-		if r.lost += n; r.lost-n < told {
-			r.Logger.Warn("requests of the inbox cannot be read and are left out; some may belong to other streams",
-				"stream", r.Stream.Name, "from", d.From, "to", d.To, "requests", n, "why", d.Reason)
+// wait takes what the next stretch gave.
+func (r *Reader) wait(ctx context.Context) error {
+	if r.due == nil {
+		select {
+		case s, more := <-r.line:
+			if !more {
+				if r.end = io.EOF; r.fresh {
+					r.held = append(r.held, connector.Batch{Stream: r.Stream.Name, Bytes: batchOverhead, Pos: positionAt(0)})
+				}
+				return nil
+			}
+			r.due = s
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	if page.Trimmed == 0 {
-		return nil
-	}
-	n := page.Trimmed - r.after
-	switch {
-	case r.from == 0:
-		r.Logger.Info("the inbox no longer holds its beginning: the stream begins with what retention has left",
-			"stream", r.Stream.Name, "requests_removed", n)
-	case r.Strict:
-		return connector.Configf("Refresh the stream. To read on without them, let losses be warnings; to keep it from happening, let the inbox keep more or name this consumer",
-			"%d requests, %d to %d, were removed from the inbox before they were read", n, r.after+1, page.Trimmed)
-	default:
-		r.lost += n
-		r.Logger.Warn("requests were removed from the inbox before they were read; let it keep more, or name this consumer, so that it waits",
-			"stream", r.Stream.Name, "from", r.after+1, "to", page.Trimmed, "requests", n)
-	}
-	return nil
-}
-
-// mine reports whether an endpoint belongs to the stream.
-func (r *Reader) mine(e inbox.Endpoint) bool {
-	if e.Vendor != r.Vendor || r.Endpoint != nil && !r.Endpoint(e) {
-		return false
-	}
-	return r.hooks[e.Type] != nil || r.Stream.Name == connector.StreamRawEvents
-}
-
-// sleep waits, longer each time, until there is more.
-func (r *Reader) sleep(ctx context.Context) error {
-	if err := r.pause(ctx); err != nil {
-		return err
-	}
-	head, err := r.Log.Head(ctx)
-	if err != nil {
-		return r.outage(ctx, err)
-	}
-	if head > r.head {
-		r.head, r.more, r.wait = head, true, 0
-	}
-	return nil
-}
-
-func (r *Reader) pause(ctx context.Context) error {
-	r.wait = min(max(2*r.wait, firstWait), longestWait)
-	timer := time.NewTimer(r.wait)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
-		return nil
+	case <-r.due.done:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// outage judges an error of the inbox. A Reader that follows outlives a receiver that is started anew.
-func (r *Reader) outage(ctx context.Context, err error) error {
-	if !r.Follow || ctx.Err() != nil || connector.KindOf(err) != connector.KindTransient {
-		return fmt.Errorf("read the inbox: %w", err)
-	}
-	if r.wait < longestWait {
-		r.Logger.Warn("the inbox cannot be read just now; trying again", "stream", r.Stream.Name, "error", err.Error())
-	}
-	return r.pause(ctx)
+	r.held, r.end, r.due = r.due.batches, r.due.err, nil
+	return nil
 }
 
 // Ack has nothing to note: what was read stays in the inbox until its owner removes it.
 func (r *Reader) Ack(context.Context, connector.Settled) error { return nil }
 
-// Close frees the rows that were not handed out.
+// Close ends the reading ahead and frees the rows that were not handed out.
 func (r *Reader) Close() error {
-	for _, b := range r.ready {
+	if r.cancel != nil {
+		r.cancel()
+		r.work.Wait()
+		if r.due != nil {
+			r.held = append(r.held, r.due.batches...)
+		}
+		for s := range r.line {
+			r.held = append(r.held, s.batches...)
+		}
+		r.cancel, r.due = nil, nil
+	}
+	for _, b := range r.held {
 		if b.Rows != nil {
 			b.Rows.Release()
 		}
 	}
-	r.ready = nil
-	if r.builder != nil {
-		r.builder.Release()
-		r.builder = nil
-	}
-	if r.lost > 0 || r.unread > 0 {
-		r.Logger.Warn("the stream is not whole", "stream", r.Stream.Name, "requests_lost_or_removed", r.lost, "requests_not_understood", r.unread)
+	r.held, r.end = nil, io.EOF
+	if lost, unread := r.lost.Swap(0), r.unread.Swap(0); lost > 0 || unread > 0 {
+		r.Logger.Warn("the stream is not whole", "stream", r.Stream.Name, "requests_lost_or_removed", lost, "requests_not_understood", unread)
 	}
 	return nil
 }

@@ -214,12 +214,21 @@ func (b *Builder) commitExtra(object []byte) {
 	}
 	before := len(c.data)
 	sep := byte('{')
-	for _, m := range b.extras {
+	for i := 0; i < len(b.extras); i++ {
+		m := b.extras[i]
 		c.data = append(c.data, sep)
-		c.data = append(c.data, object[m.key:m.keyEnd]...)
-		c.data = append(c.data, ':')
-		c.data = append(c.data, object[m.start:m.end]...)
 		sep = ','
+		if m.keyEnd+1 != m.start { // blanks before or behind the colon
+			c.data = append(append(c.data, object[m.key:m.keyEnd]...), ':')
+			c.data = append(c.data, object[m.start:m.end]...)
+			continue
+		}
+		end := m.end
+		for i+1 < len(b.extras) && b.extras[i+1].key == end+1 && b.extras[i+1].keyEnd+1 == b.extras[i+1].start { // only a comma between
+			i++
+			end = b.extras[i].end
+		}
+		c.data = append(c.data, object[m.key:end]...)
 	}
 	c.data = append(c.data, '}')
 	flatten(c.data[before:])

@@ -3,6 +3,7 @@ package airbyte
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -241,7 +242,9 @@ func (w recordWriter) Write(_ context.Context, b connector.Batch, done func([]co
 	}
 	e.encoder.Bind(b.Rows)
 	tail := append(strconv.AppendInt([]byte(`,"emitted_at":`), now(), 10), `}}`...)
-	e.of.out.write(func(dst []byte) []byte {
+	size := int(rows.Size(b.Rows)) + b.NumRows()*(len(e.head)+len(tail)+32)
+	e.of.out.writeWithin(outputBulk, func(dst []byte) []byte {
+		dst = slices.Grow(dst, size)
 		for i := range b.NumRows() {
 			if i > 0 {
 				dst = append(dst, '\n')

@@ -10,6 +10,8 @@ import (
 
 const (
 	outputLimit = 32 << 20        // bytes that may wait for the host; beyond, writers wait
+	outputBulk  = 1 << 20         // the same for records of a source: what waits is copied when it grows
+	outputKept  = 4 << 20         // of a buffer that was written, for the next lines
 	outputGrace = 5 * time.Second // how long a stopped run waits for a host that does not read
 )
 
@@ -54,7 +56,7 @@ func (o *output) run() {
 			o.fail(err)
 			return
 		}
-		if spare = full; cap(spare) > 1<<20 {
+		if spare = full; cap(spare) > outputKept {
 			spare = nil
 		}
 	}
@@ -70,10 +72,13 @@ func (o *output) fail(err error) {
 }
 
 // write queues the line that appendLine appends, newline excluded. After a failure it does nothing.
-func (o *output) write(appendLine func(dst []byte) []byte) {
+func (o *output) write(appendLine func(dst []byte) []byte) { o.writeWithin(outputLimit, appendLine) }
+
+// writeWithin waits while more than limit bytes wait for the host.
+func (o *output) writeWithin(limit int, appendLine func(dst []byte) []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for len(o.buf) > outputLimit && o.err == nil {
+	for len(o.buf) > limit && o.err == nil {
 		o.change.Wait()
 	}
 	if o.err != nil || o.closed {

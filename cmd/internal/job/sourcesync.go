@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/deliver"
 	"github.com/sluicehq/sluice/internal/events"
@@ -125,12 +127,17 @@ func (s *sourceSync) Reader(stream string) (connector.Reader, error) {
 		return pull.New(pull.Config{Vendor: s.vendor.Name, Stream: list[at], Puller: p, Caller: s.caller, Log: s.log}), nil
 	}
 	c := events.Config{
-		Log: s.inbox, Stream: list[at], Vendor: s.vendor.Name, Webhooks: s.hooks, Head: s.head, Strict: s.OnLoss == lossFail, Logger: s.log,
+		Schema: eventSchema(&list[at]), Log: s.inbox, Stream: list[at], Vendor: s.vendor.Name, Webhooks: s.hooks, Head: s.head, Strict: s.OnLoss == lossFail, Logger: s.log,
 	}
 	if names := s.Endpoints; len(names) > 0 {
 		c.Endpoint = func(e inbox.Endpoint) bool { return slices.Contains(names, e.Name) }
 	}
 	return events.New(c), nil
+}
+
+// eventSchema is that of rows which leave as the vendor's decoder wrote them: the cursor, and everything else in one piece.
+func eventSchema(st *connector.Stream) *arrow.Schema {
+	return arrow.NewSchema([]arrow.Field{{Name: st.Cursor, Type: arrow.PrimitiveTypes.Int64, Nullable: true}, connector.JSONField(connector.ColumnExtra)}, nil)
 }
 
 // Close frees the inbox and idle connections.
