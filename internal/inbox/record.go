@@ -142,7 +142,7 @@ func unseal(seq int64, b []byte) (r Record, endpoint uint32, err error) {
 	rest := cut{b: b[offSeen:]}
 	r.seen = rest.take((r.Items + 7) / 8)
 	if b[offFlags]&flagHeld != 0 {
-		for range r.Items {
+		for n := r.Items; n > 0 && !rest.short; n-- {
 			r.keys = append(r.keys, rest.take(keySize))
 		}
 	}
@@ -237,4 +237,5 @@ const (
 	keyItem  = 'i'
 	keyBody  = 'b'
 	keyInert = 'q' // the body of a quarantined request, whose items must not count as seen
+	keyProbe = 'p' // of Probe
 )
