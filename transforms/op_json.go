@@ -43,7 +43,7 @@ func decodeJSON(x *exec, v value) (value, *fault) {
 		return v, nil
 	}
 	if !jx.Valid(bytesOf(v.s)) {
-		return v, &fault{codeBadValue, "json: " + x.shown(v) + " is not JSON"}
+		return v, &fault{codeBadValue, "json: " + x.hinted(v) + " is not JSON"}
 	}
 	return x.parseJSON(v.s), nil
 }

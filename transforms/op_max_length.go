@@ -35,7 +35,7 @@ var opMaxLength = Op{
 			}
 			if len(s) > limit {
 				if n := runes(s); n > limit {
-					return v, &fault{connector.CodeTooLong, fmt.Sprintf("%s has %d characters; %d are allowed", x.shown(v), n, limit)}
+					return v, &fault{connector.CodeTooLong, fmt.Sprintf("%s has %d characters; %d are allowed", x.hinted(v), n, limit)}
 				}
 			}
 			return v, nil

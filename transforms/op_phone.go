@@ -189,7 +189,7 @@ func plainDialled(s string, digits []byte) ([]byte, bool) {
 }
 
 func badPhone(x *exec, v value, why string) *fault {
-	return &fault{connector.CodeBadPhone, "phone: " + x.shown(v) + " " + why}
+	return &fault{connector.CodeBadPhone, "phone: " + x.hinted(v) + " " + why}
 }
 
 func phoneLength(x *exec, v value, digits string) (value, *fault) {

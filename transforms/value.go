@@ -106,6 +106,18 @@ func (x *exec) shown(v value) string {
 	return shorten(string(x.appendJSON(nil, v)))
 }
 
+// hinted is shown for values that tell of a person, such as numbers and free text: of a longer one its two ends, enough
+// to know it by beside the row itself.
+func (x *exec) hinted(v value) string {
+	const end = 3
+	s, ok := x.text(v)
+	if !ok || runes(s) <= 3*end {
+		return x.shown(v)
+	}
+	all := []rune(s)
+	return strconv.Quote(string(all[:end]) + "…" + string(all[len(all)-end:]))
+}
+
 func shorten(s string) string { return shortenTo(s, shownRunes) }
 
 func shortenTo(s string, limit int) string {

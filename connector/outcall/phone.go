@@ -24,7 +24,7 @@ func (c *codec) number(text string, abroad bool) (number, bad string) {
 		return text, ""
 	case phoneDigits:
 		if !allDigits(text) || len(text) < minDigits || len(text) > maxDigits {
-			return "", fmt.Sprintf("phone %q is not 5 to 20 digits", glance(text))
+			return "", fmt.Sprintf("phone %q is not 5 to 20 digits", ends(text))
 		}
 		return text, ""
 	}
@@ -32,10 +32,10 @@ func (c *codec) number(text string, abroad bool) (number, bad string) {
 	if len(number) == 13 && number[:2] == "86" {
 		number = number[2:]
 	} else if abroad {
-		return "", fmt.Sprintf("phone +%s is not a mainland mobile number; set phone_format to digits if the CRM takes others", glance(text))
+		return "", fmt.Sprintf("phone +%s is not a mainland mobile number; set phone_format to digits if the CRM takes others", ends(text))
 	}
 	if len(number) != 11 || !allDigits(number) || number[0] != '1' || number[1] < '3' {
-		return "", fmt.Sprintf("phone %q is not a mainland mobile number of 11 digits; set phone_format to digits if the CRM takes others", glance(text))
+		return "", fmt.Sprintf("phone %q is not a mainland mobile number of 11 digits; set phone_format to digits if the CRM takes others", ends(text))
 	}
 	return number, ""
 }
@@ -62,6 +62,15 @@ func allDigits(s string) bool {
 func glance(s string) string {
 	if len(s) > 40 {
 		return strings.ToValidUTF8(s[:40], "") + "…" // the cut may go through a character
+	}
+	return s
+}
+
+// ends is a number for messages: of a longer one what stands at its two ends, enough to know it by beside its row.
+func ends(s string) string {
+	const end = 3
+	if all := []rune(s); len(all) > 2*end {
+		return string(all[:end]) + "…" + string(all[len(all)-end:])
 	}
 	return s
 }
