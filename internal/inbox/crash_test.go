@@ -325,14 +325,46 @@ func TestFull(t *testing.T) {
 		}
 	}
 	holdsOnce(t, i.Reader(), acked)
-	if s, err := i.Stats(ctx); err != nil || s.Full != 3 || s.Failures != 0 {
+	if s, err := i.Stats(ctx); err != nil || s.Full != 3 || s.Failures != 0 || !errors.Is(s.Failing, ErrFull) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	clk.add(day)
 	if trimmed, err := i.Trim(ctx); err != nil || trimmed.Records != int64(len(acked)) {
 		t.Errorf("%+v, %v", trimmed, err)
 	}
+	if err := i.Probe(ctx); err != nil {
+		t.Error(err)
+	}
+	if s, err := i.Stats(ctx); err != nil || s.Failing != nil {
+		t.Errorf("%v, %v", s.Failing, err)
+	}
 	add(t, i, request(profiles, "there is space again"))
+}
+
+// TestProbe: it writes as a request does, so it fails where one would, and sees when that is over.
+func TestProbe(t *testing.T) {
+	var fault error
+	i := open(t, Options{Dir: t.TempDir(), hook: func(string) error { return fault }})
+	if err := i.Probe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	fault = errors.New("a broken disk")
+	if err := i.Probe(ctx); !errors.Is(err, ErrStore) {
+		t.Error(err)
+	}
+	if _, err := i.Append(ctx, request(profiles, "1")); !errors.Is(err, ErrStore) {
+		t.Error(err)
+	}
+	if s, err := i.Stats(ctx); err != nil || !errors.Is(s.Failing, fault) {
+		t.Errorf("%v, %v", s.Failing, err)
+	}
+	fault = nil
+	if err := i.Probe(ctx); err != nil {
+		t.Error(err)
+	}
+	if s, err := i.Stats(ctx); err != nil || s.Failing != nil || s.Head != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
 }
 
 // TestLostEnd: a write-ahead log that was damaged or removed takes acknowledged requests with it. SQLite does not

@@ -178,6 +178,8 @@ func orEmpty(b []byte) []byte {
 type counters struct {
 	appended, duplicates, items, seen, groups atomic.Int64
 	overloads, full, failures, damaged        atomic.Int64
+
+	failing atomic.Pointer[error] // the last transaction's fault; nil once one has come through
 }
 
 // Stats says how the inbox stands. The counts are since Open.
@@ -197,6 +199,7 @@ type Stats struct {
 	Failures   int64 // transactions that failed otherwise
 	Damaged    int64 // sequences found lost or damaged by Open or the last Verify
 	Refused    error // not nil: why every request is refused until a person has acted
+	Failing    error // not nil: why the last transaction failed. None has come through since; Probe tells whether one would
 }
 
 // Stats reads the counters, and head and floor from the database.
@@ -206,6 +209,9 @@ func (i *Inbox) Stats(ctx context.Context) (s Stats, err error) {
 		Appended: c.appended.Load(), Duplicates: c.duplicates.Load(), Items: c.items.Load(), SeenItems: c.seen.Load(),
 		Groups: c.groups.Load(), Overloads: c.overloads.Load(), Full: c.full.Load(), Failures: c.failures.Load(),
 		Damaged: c.damaged.Load(),
+	}
+	if fault := c.failing.Load(); fault != nil {
+		s.Failing = *fault
 	}
 	s.QueueBytes, s.QueueCount, s.Refused = i.queue.load()
 	err = i.reader.view(ctx, func(_ *conn, m meta) error {

@@ -19,8 +19,9 @@ const groupSize = 1024
 type writer struct {
 	i      *Inbox
 	c      *conn
-	m      meta // as committed
-	broken bool // the head file could not be written, and that was said
+	m      meta      // as committed
+	broken bool      // the head file could not be written, and that was said
+	told   time.Time // when the log was last told of a fault
 
 	ids  map[Endpoint]uint32
 	next uint32 // the id of the next endpoint
@@ -162,6 +163,7 @@ func (w *writer) tx(what string, f func(*meta) error) error {
 		return w.failed(what, err)
 	}
 	if moved {
+		w.i.stats.failing.Store(nil)
 		if err := w.i.head.set(m.head); err != nil && !w.broken {
 			w.broken = true
 			w.i.opts.Log.Warn("the head file of the inbox cannot be written: a loss of the last requests would not be noticed", "error", err)
@@ -170,7 +172,8 @@ func (w *writer) tx(what string, f func(*meta) error) error {
 	return nil
 }
 
-// failed counts an error of the store and names it as a sender can be told.
+// failed counts an error of the store and names it as a sender can be told. The log has one line a second of it: a broken
+// disk fails each group at once, and the log may be on it.
 func (w *writer) failed(what string, err error) error {
 	kind := ErrStore
 	switch {
@@ -185,12 +188,17 @@ func (w *writer) failed(what string, err error) error {
 	default:
 		w.i.stats.failures.Add(1)
 	}
-	w.i.opts.Log.Error("the inbox could not be written", "at", what, "error", err)
+	if now := w.i.opts.Clock(); now.Sub(w.told) >= time.Second || now.Before(w.told) {
+		w.told = now
+		w.i.opts.Log.Error("the inbox could not be written", "at", what, "error", err)
+	}
 	if errors.Is(err, ErrDamaged) {
 		w.i.stats.failures.Add(1)
-		return err
+	} else {
+		err = fmt.Errorf("%s: %w: %w", what, kind, err)
 	}
-	return fmt.Errorf("%s: %w: %w", what, kind, err)
+	w.i.stats.failing.Store(&err)
+	return err
 }
 
 // put adds one request to the transaction.
