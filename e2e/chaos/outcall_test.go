@@ -30,6 +30,7 @@ const (
 // TestOutcallRun kills `sluice run` while it puts numbers into a task that takes a number as often as it is sent, through a
 // sandbox process that drops replies. No number may be there twice, none be missing.
 func TestOutcallRun(t *testing.T) {
+	t.Parallel() // it mostly waits
 	bin := build(t, "sluice")
 	w := &world{t: t, dir: t.TempDir(), stopped: map[string]int{}}
 	w.seed(t, "outcall")

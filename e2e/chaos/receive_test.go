@@ -46,7 +46,10 @@ func launch(t *testing.T, bin, config string) (*receiver, io.Reader) {
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Wait()
+	})
 	return r, stdout
 }
 

@@ -171,6 +171,11 @@ func (s *hookSenders) next(rng *rand.Rand) (k int, ok bool) {
 			return k, true
 		}
 	}
+	return s.fresh(rng), true
+}
+
+// fresh makes a request that nobody sent before; the lock is held.
+func (s *hookSenders) fresh(rng *rand.Rand) int {
 	d := delivery{account: len(s.list) % hookAccounts, first: s.items, n: 1 + rng.IntN(3), earlier: -1}
 	if rng.IntN(10) == 0 {
 		d.n = 1 + rng.IntN(mostItems)
@@ -184,7 +189,7 @@ func (s *hookSenders) next(rng *rand.Rand) (k int, ok bool) {
 	d.n = min(d.n, mostItems-1)
 	s.items += d.n
 	s.list = append(s.list, d)
-	return len(s.list) - 1, true
+	return len(s.list) - 1
 }
 
 // deliver sends until it is acknowledged. Where a kill took the answer, half of the requests are given up.
