@@ -135,6 +135,8 @@ func (b breaking) AppendJSON(stream string, object []byte) error {
 func TestBrokenDecoder(t *testing.T) {
 	w := newWorld(t, sesandbox.Webhooks{MaxItems: 4})
 	w.change(24)
+	w.bulk(5)
+	w.bulk(1)
 	good := mustRead(t, w.config("profile_changes"), nil)
 	for _, how := range []string{"panic", "error", "type", "text"} {
 		c := w.config("profile_changes")

@@ -27,7 +27,10 @@ var names = []string{"profile_changes", "follow_ups", connector.StreamRawEvents}
 // Two reads are equal, however the batches are cut, and a read from each position gives exactly what came behind it.
 func TestEveryPositionGivesTheRest(t *testing.T) {
 	w := newWorld(t, sesandbox.Webhooks{Vary: true, Shuffle: true, Repeat: 3, MaxItems: 9, Seed: 7})
-	w.change(36)
+	w.change(18)
+	w.bulk(11)
+	w.change(18)
+	w.bulk(3)
 	w.crm.Redeliver(5)
 	w.change(1)
 	ids := map[string]bool{}

@@ -133,6 +133,22 @@ func (w *world) change(n int) {
 	}
 }
 
+// bulk stores a request of n changes, however fast the sandbox is.
+func (w *world) bulk(n int) {
+	w.t.Helper()
+	body := []byte(`{"data":[`)
+	for i := range n {
+		w.told++
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = fmt.Appendf(body, `{"id":"bulk-%d","type":1,"userName":"a","friendWhatsId":"8615266667780","field":"Description","fieldType":0,"fieldConfig":2,"sourceValue":"","targetValue":"bulk %d","updateAt":"2026-11-23 11:48:10"}`, w.told, w.told)
+	}
+	if err := w.store(&w.hooks[0], append(body, `]}`...), ""); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func stream(t testing.TB, name string) connector.Stream {
 	t.Helper()
 	if name == connector.StreamRawEvents {
