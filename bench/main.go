@@ -56,7 +56,8 @@ func run(out string, s settings) (err error) {
 		name string
 		run  func(*bytes.Buffer) error
 	}{
-		{"stages", b.stages}, {"mapping", b.mapping}, {"programs", b.programs}, {"latency", b.latency}, {"memory", b.memory}, {"source", b.source}, {"start-up", b.startUp},
+		{"stages", b.stages}, {"mapping", b.mapping}, {"programs", b.programs}, {"latency", b.latency}, {"memory", b.memory}, {"source", b.source},
+		{"receive", b.receives}, {"start-up", b.startUp},
 	} {
 		if b.only != "" && b.only != part.name {
 			continue
