@@ -9,8 +9,8 @@ import struct
 import sys
 from datetime import datetime, timedelta, timezone
 
-from airbyte_cdk import AirbyteEntrypoint, launch
-from airbyte_cdk.models import SyncMode
+from airbyte_cdk import launch
+from airbyte_cdk.models import ConnectorSpecification, SyncMode
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 
@@ -45,9 +45,7 @@ def unframe(data):
 
 def rfc3339(nanos):
     seconds, rest = divmod(nanos, 1_000_000_000)
-    text = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f"{rest:09d}".rstrip("0")
-    return f"{text}.{fraction}Z" if fraction else text + "Z"
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest // 1_000_000:03d}Z"
 
 
 class ProfileChanges(Stream):
@@ -76,7 +74,7 @@ class ProfileChanges(Stream):
                     "event_id": item["id"],
                     "seq": sequence * 65536 + i,
                     "received_at": received,
-                    "occurred_at": OCCURRED(changed),
+                    "occurred_at": changed.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
                     "vendor": "socialepoch",
                     "tenant_id": str(request["tenantId"]),
                     "change_type": item["type"],
@@ -92,10 +90,6 @@ class ProfileChanges(Stream):
                 }
 
 
-def OCCURRED(at):
-    return at.isoformat()
-
-
 class Source(AbstractSource):
     def check_connection(self, logger, config):
         return True, None
@@ -104,7 +98,7 @@ class Source(AbstractSource):
         return [ProfileChanges(config["inbox"]["path"], config["limit"])]
 
     def spec(self, logger):
-        raise NotImplementedError
+        return ConnectorSpecification(connectionSpecification={"type": "object", "properties": {}})
 
 
 if __name__ == "__main__":
