@@ -149,9 +149,9 @@ func (a *app) inboxLs(f *inboxFlags) *cobra.Command {
 
 // inboxRange is a stretch of the log that people ask for.
 type inboxRange struct {
-	after, to int64
-	n         int
-	endpoint  string
+	after    int64
+	n        int
+	endpoint string
 }
 
 func (a *app) listInbox(ctx context.Context, s job.InboxStore, f *inboxFlags, r inboxRange) error {

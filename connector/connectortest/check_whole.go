@@ -10,12 +10,6 @@ import (
 	"github.com/sluicehq/sluice/connector"
 )
 
-// wholeMode reports whether a request of the mode replaces all that the CRM holds of its group.
-func (b *bench) wholeMode(mode string) bool {
-	i := slices.IndexFunc(b.vendor.Modes, func(m connector.Mode) bool { return m.Name == mode })
-	return i >= 0 && b.vendor.Modes[i].Whole
-}
-
 // group is the name of a row's group, "" if the codec has none for it.
 func (b *bench) group(c connector.Codec, rec arrow.Record, row int) string {
 	g, ok := c.(connector.Grouper)

@@ -73,15 +73,11 @@ func portraitHook(t *testing.T) connector.Hook {
 	c := socialepoch.SocialEpoch.Source.NewConfig().(*socialepoch.SourceConfig)
 	c.TenantID = 82
 	c.WebhookSecrets = []connector.Secret{connector.NewSecret(secret), connector.NewSecret(retired)}
-	for _, w := range socialepoch.SocialEpoch.Source.Webhooks {
-		h, err := w.Hook(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return h
+	h, err := socialepoch.SocialEpoch.Source.Webhooks[0].Hook(c)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no webhook")
-	return nil
+	return h
 }
 
 func portrait(t *testing.T) Endpoint {

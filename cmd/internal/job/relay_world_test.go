@@ -18,7 +18,6 @@ import (
 	"github.com/sluicehq/sluice/connector/all"
 	nxsandbox "github.com/sluicehq/sluice/connector/nx/sandbox"
 	sesandbox "github.com/sluicehq/sluice/connector/socialepoch/sandbox"
-	"github.com/sluicehq/sluice/internal/echo"
 	"github.com/sluicehq/sluice/internal/events"
 	"github.com/sluicehq/sluice/internal/inbox"
 	"github.com/sluicehq/sluice/internal/pipeline"
@@ -46,7 +45,6 @@ type relay struct {
 	*pair
 	target  *Target
 	input   *Input
-	gate    *echo.Gate
 	pos     connector.Position
 	follow  bool
 	rejects memoryRejects
