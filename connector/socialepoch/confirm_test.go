@@ -23,9 +23,16 @@ func TestConfirm(t *testing.T) {
 	if !ok {
 		t.Fatal("the hook confirms nothing")
 	}
-	for _, body := range []string{"", "x", "[]", `{"data":[{"id":"a"}]}`, `{"callBackUrl":"","data":[]}`, `{"callBackUrl":7}`} {
+	for _, body := range []string{"", "x", "[]", `{"data":[{"id":"a"}]}`, `{"callBackUrl":"","data":[]}`, `{"callBackUrl":7}`,
+		`{"data":[{"callBackUrl":"https://api.example/cb"}]}`, `{"callBackUrl":null,"data":[]}`} {
 		var req connector.Request
 		if asked, err := c.AppendConfirm(&req, []byte(body), time.Now()); asked || err != nil || req.URL != "" {
+			t.Errorf("%s: %v, %v, %q", body, asked, err, req.URL)
+		}
+	}
+	for _, body := range []string{`{"callBackUrl":"u"}`, `{"data":[],"CallbackURL" : "u"}`, `{"callBackUrl":"","callBackUrl":"u","data":[]}`} {
+		var req connector.Request
+		if asked, err := c.AppendConfirm(&req, []byte(body), time.Now()); !asked || err != nil || req.URL != "u" {
 			t.Errorf("%s: %v, %v, %q", body, asked, err, req.URL)
 		}
 	}

@@ -1,6 +1,7 @@
 package socialepoch
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/sluicehq/sluice/internal/rows"
@@ -10,11 +11,15 @@ import (
 // What stands behind them in the list is one last item, kept as it is. The vendor sends 50 at the most.
 const maxItems = 1<<16 - 1
 
+// nameCallback is the member that asks for a confirmation.
+const nameCallback = "callBackUrl"
+
 // frame is the outer object of a webhook's body: where its members stand, as written. The items in it were not looked at.
 type frame struct {
 	token, tenant, stamp []byte // nil: absent, or there twice
 	items                []span // of data: a list, or one object
 	hasList              bool
+	callback             bool // callBackUrl, however its letters' case, is there and not empty
 }
 
 var (
@@ -114,6 +119,9 @@ func (f *frame) set(key, value []byte, seen *[4]bool) {
 	case nameStamp:
 		target = &f.stamp
 	default:
+		if len(key) == len(nameCallback) && bytes.EqualFold(key, []byte(nameCallback)) && string(value) != `""` {
+			f.callback = true
+		}
 		return
 	}
 	if *target = value; seen[kind] {
