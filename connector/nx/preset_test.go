@@ -138,7 +138,7 @@ func TestPresetNames(t *testing.T) {
 		{`"full_name":"김철수"`, "철수", "김", "김철수"},
 		{`"full_name":"Anna Müller"`, "Anna", "Müller", "Anna Müller"},
 		{`"full_name":"  Ana María Silva "`, "Ana María", "Silva", "Ana María Silva"},
-		{`"full_name":"Ludwig van Beethoven"`, "Ludwig van", "Beethoven", "Ludwig van Beethoven"},
+		{`"full_name":"Ludwig van Beethoven"`, "Ludwig", "van Beethoven", "Ludwig van Beethoven"},
 		{`"full_name":"Madonna"`, "Madonna", "-", "Madonna"},
 		{`"full_name":"Мария Иванова"`, "Мария", "Иванова", "Мария Иванова"},
 		{`"full_name":"محمد علي"`, "محمد", "علي", "محمد علي"},

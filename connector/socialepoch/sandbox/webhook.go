@@ -217,7 +217,9 @@ func (s *sender) next() (p parcel, ok bool) {
 		}
 		n := min(len(*list), s.opts.MaxItems)
 		if s.opts.Vary {
-			n = min(len(*list), s.random.IntN(s.opts.MaxItems+1))
+			if n = min(len(*list), s.random.IntN(s.opts.MaxItems+1)); s.random.IntN(10) == 0 {
+				n = 0 // often enough that receivers meet it
+			}
 		}
 		if s.opts.Shuffle {
 			s.random.Shuffle(len(*list), func(i, j int) { (*list)[i], (*list)[j] = (*list)[j], (*list)[i] })
