@@ -209,6 +209,7 @@ func build(t *testing.T, name string) string {
 
 // TestDestination drives destination-sluice as an Airbyte host does: records and states in, states out.
 func TestDestination(t *testing.T) {
+	t.Parallel() // with tests that mostly wait
 	bin := build(t, "destination-sluice")
 	w := newWorld(t, "destination")
 	rejectsDir := filepath.Join(w.dir, "rejects")
@@ -339,6 +340,7 @@ func (w *world) feed(stdin io.WriteCloser, from, upTo int) {
 
 // TestRun kills `sluice run` on a file; its position lives in its state folder.
 func TestRun(t *testing.T) {
+	t.Parallel() // with tests that mostly wait
 	bin := build(t, "sluice")
 	w := newWorld(t, "run")
 	var input bytes.Buffer

@@ -115,7 +115,7 @@ func TestDiskFull(t *testing.T) {
 			fill(t, ballast)
 			<-s.after(200, true)
 			before := s.countAcks()
-			r.ready(t, false, "disk of the inbox is full")
+			r.ready(t, false, "disk of the inbox") // full, or so the last write found, or hardly any space left: a small one may just fit
 			if status, _ := r.get("/healthz"); status != 200 {
 				t.Errorf("healthz: %d", status)
 			}

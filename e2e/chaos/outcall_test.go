@@ -64,7 +64,7 @@ func TestOutcallRun(t *testing.T) {
 		}
 		w.started++
 		if n < *kills {
-			life := time.Duration(100+w.rng.IntN(6_000)) * time.Millisecond
+			life := time.Duration(100+w.rng.IntN(3_000)) * time.Millisecond
 			if n > 0 && n <= longRuns {
 				life += 61 * time.Second
 			}
