@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/sluicehq/sluice/connector"
@@ -135,7 +137,7 @@ func (r *Reader) Consumers(ctx context.Context) (list []Consumer, err error) {
 	return list, err
 }
 
-// Endpoints lists every endpoint at which something came in.
+// Endpoints lists every endpoint at which something came in, by name.
 func (r *Reader) Endpoints(ctx context.Context) (list []Endpoint, err error) {
 	err = r.view(ctx, func(c *conn, _ meta) error {
 		known, err := endpoints(ctx, c)
@@ -145,6 +147,9 @@ func (r *Reader) Endpoints(ctx context.Context) (list []Endpoint, err error) {
 			}
 		}
 		return err
+	})
+	slices.SortFunc(list, func(a, b Endpoint) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Vendor, b.Vendor), cmp.Compare(a.Account, b.Account), cmp.Compare(a.Type, b.Type))
 	})
 	return list, err
 }
