@@ -32,6 +32,7 @@ import (
 var (
 	kills = flag.Int("kills", 30, "how often to kill each program")
 	seed  = flag.Uint64("seed", 0, "seed of the run; 0 takes one from the clock and prints it")
+	most  = flag.Duration("most", 0, "the receiver is killed for so long at the most, then the run is audited with the kills that were made; 0: no bound")
 )
 
 const (

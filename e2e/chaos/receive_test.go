@@ -119,9 +119,9 @@ func TestReceive(t *testing.T) {
 	s.start(hookConns, seed)
 
 	var recovery []time.Duration
-	atStart := 0
-	for kill := range *kills {
-		if kill > 0 && w.rng.IntN(killsAtStart) == 0 {
+	done, atStart, until := 0, 0, time.Now().Add(*most)
+	for ; done < *kills && (*most == 0 || time.Now().Before(until)); done++ {
+		if done > 0 && w.rng.IntN(killsAtStart) == 0 {
 			atStart++
 			r, _ := launch(t, bin, config)
 			w.stop(r.cmd, syscall.SIGKILL, time.Duration(w.rng.IntN(80_000))*time.Microsecond)
@@ -158,7 +158,7 @@ func TestReceive(t *testing.T) {
 	found := auditInbox(t, box, s.list)
 	slices.Sort(recovery)
 	fmt.Printf("chaos %s: kills %d (%d at the start), requests %d with %d items, acks %d (%d of repeats), no answer %d, asked to retry %d, %s, recovery to the first ack: median %d ms, longest %d ms\n",
-		t.Name(), *kills, atStart, len(s.list), s.items, s.acks, s.repeats, s.cut, s.refused, found, recovery[len(recovery)/2].Milliseconds(), recovery[len(recovery)-1].Milliseconds())
+		t.Name(), done, atStart, len(s.list), s.items, s.acks, s.repeats, s.cut, s.refused, found, recovery[len(recovery)/2].Milliseconds(), recovery[len(recovery)-1].Milliseconds())
 	found.hold(t)
 	if s.acks-s.repeats < floor {
 		t.Fatalf("only %d requests were acknowledged; the run proves nothing below %d", s.acks-s.repeats, floor)
