@@ -23,6 +23,9 @@ type Request struct {
 	// Quarantine, if not empty, says why the request must not be applied: it is stored, listed, and served to nobody
 	// until a person releases it. Its keys count as seen only from then on.
 	Quarantine string
+	// FollowUp puts the record on the list of those about which something is still to be done. One that is quarantined gets
+	// there when it is released; one that was seen before makes no record, so it gets there not again.
+	FollowUp bool
 }
 
 // Receipt says what became of a request.
@@ -89,7 +92,7 @@ type answer struct {
 // newEntry does, in the caller's goroutine, all the work that needs no database.
 func newEntry(req Request) *entry {
 	r := Record{
-		ReceivedAt: req.ReceivedAt, Method: req.Method, Note: req.Note, Quarantine: req.Quarantine,
+		ReceivedAt: req.ReceivedAt, Method: req.Method, Note: req.Note, Quarantine: req.Quarantine, FollowUp: req.FollowUp,
 		Body: req.Body, Items: max(1, len(req.Keys)),
 	}
 	if len(req.Header) > 0 {

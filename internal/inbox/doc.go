@@ -22,6 +22,9 @@
 //
 // A record that is damaged is never served: Read names it beside the records that are good.
 //
+// Some requests ask for something that can be done only when they are stored. Such a record gets onto the list FollowUps
+// in the transaction that stores it, and stays there, and out of reach of retention, until Done or GiveUp.
+//
 // A record, behind its sequence and a tag (its endpoint, with a check, so that a reader of one endpoint need not load
 // the records of others), is one blob, integers little-endian:
 //

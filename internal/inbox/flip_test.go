@@ -104,6 +104,7 @@ func sample(t *testing.T) (files map[string][]byte, want map[int64]string) {
 		if n%10 == 9 {
 			req.Quarantine = "token_reuse"
 		}
+		req.FollowUp = n%4 == 0
 		add(t, i, req)
 	}
 	if err := i.SetCursor(ctx, "slow", 7); err != nil {
@@ -169,6 +170,15 @@ func survivors(dir string) (got map[int64]string, damaged map[int64]bool, err er
 	}
 	if _, err := r.Consumers(ctx); err != nil {
 		return nil, nil, err
+	}
+	list, err := r.FollowUps(ctx, nil, 0, 2*sampleSize)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, seq := range list {
+		if seq%4 != 1 || seq > sampleSize {
+			return nil, nil, fmt.Errorf("nothing is to be done about %d", seq)
+		}
 	}
 	got, damaged = map[int64]string{}, map[int64]bool{}
 	for q := (Query{Head: head, Quarantined: true, Rows: 30}); ; {

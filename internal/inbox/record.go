@@ -44,6 +44,8 @@ type Record struct {
 	Origin int64
 	// Quarantine says why the request was stored but must not be applied; empty: it may be. Read leaves such out.
 	Quarantine string
+	// FollowUp says that its request asked for something that is done about it later; see Reader.FollowUps.
+	FollowUp bool
 
 	seen, header []byte
 	keys         [][]byte // of a quarantined record
@@ -70,6 +72,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 const (
 	recordVersion = 1
 	flagHeld      = 1 // quarantined when it came in
+	flagFollowUp  = 2 // something is to be done about it once it may be applied
 
 	offVersion  = 4
 	offFlags    = 5
@@ -97,6 +100,9 @@ func frame(r *Record) []byte {
 	b[offVersion] = recordVersion
 	if r.Quarantine != "" {
 		b[offFlags] = flagHeld
+	}
+	if r.FollowUp {
+		b[offFlags] |= flagFollowUp
 	}
 	binary.LittleEndian.PutUint64(b[offReceived:], uint64(r.ReceivedAt.UnixNano()))
 	binary.LittleEndian.PutUint64(b[offOrigin:], uint64(r.Origin))
@@ -139,6 +145,7 @@ func unseal(seq int64, b []byte) (r Record, endpoint uint32, err error) {
 	r.ReceivedAt = time.Unix(0, int64(binary.LittleEndian.Uint64(b[offReceived:]))).UTC()
 	r.Origin = int64(binary.LittleEndian.Uint64(b[offOrigin:]))
 	r.Items = int(binary.LittleEndian.Uint32(b[offItems:]))
+	r.FollowUp = b[offFlags]&flagFollowUp != 0
 	rest := cut{b: b[offSeen:]}
 	r.seen = rest.take((r.Items + 7) / 8)
 	if b[offFlags]&flagHeld != 0 {

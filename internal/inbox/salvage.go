@@ -80,7 +80,7 @@ func (s *salvage) copyAll(ctx context.Context) error {
 		if err := s.records(ctx); err != nil {
 			return err
 		}
-		for _, table := range []string{"seen", "endpoint", "consumer", "quarantine"} {
+		for _, table := range []string{"seen", "endpoint", "consumer", "quarantine", "followup"} {
 			if err := s.table(ctx, table); err != nil {
 				return err
 			}
@@ -159,6 +159,9 @@ func (s *salvage) records(ctx context.Context) error {
 
 // table copies the rows of a small table as far as they can be read.
 func (s *salvage) table(ctx context.Context, name string) error {
+	if there, err := s.old.number("SELECT count(*) FROM sqlite_master WHERE name = ?", name); err == nil && there == 0 {
+		return nil // of an older format
+	}
 	err := s.old.query(ctx, "SELECT * FROM "+name, func(row []driver.Value) error {
 		marks := "?"
 		for range row[1:] {

@@ -27,6 +27,7 @@ CREATE TABLE endpoint (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE consumer (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, upto INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, released INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE meta (id INTEGER PRIMARY KEY, data BLOB NOT NULL);`,
+	`CREATE TABLE followup (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);`,
 }
 
 // meta is the one row of its table: sum, then each field as 8 bytes.

@@ -16,7 +16,7 @@ type Trimmed struct {
 	Records int64 // removed
 	Floor   int64 // all up to here are gone
 	Keys    int64 // dedupe keys that were forgotten
-	// Waits names the slowest consumer if something is due to go and is kept for it.
+	// Waits names the slowest consumer, or is WaitsForFollowUp, if something is due to go and is kept for it.
 	Waits string
 }
 
@@ -88,7 +88,7 @@ func (w *writer) trim(t *Trimmed) (more bool, err error) {
 	return removed > 0, nil
 }
 
-// slowest returns the lowest position of the consumers.
+// slowest returns the lowest position of the consumers and of what is still to be done.
 func (w *writer) slowest(m meta) (seq int64, name string, err error) {
 	list, err := consumers(context.Background(), w.c, m)
 	if err != nil {
@@ -100,7 +100,11 @@ func (w *writer) slowest(m meta) (seq int64, name string, err error) {
 			seq, name = c.Seq, c.Name
 		}
 	}
-	return seq, name, nil
+	first, err := w.c.value("SELECT min(seq) FROM followup")
+	if n, ok := first.(int64); ok && n <= seq {
+		seq, name = n-1, WaitsForFollowUp
+	}
+	return seq, name, err
 }
 
 // due looks at one stretch from the floor on and returns how far retention wants it gone, and what goes with that. It is a
@@ -198,6 +202,7 @@ type Stats struct {
 	Full       int64 // transactions that found no space
 	Failures   int64 // transactions that failed otherwise
 	Damaged    int64 // sequences found lost or damaged by Open or the last Verify
+	FollowUps  int64 // records about which something is still to be done
 	Refused    error // not nil: why every request is refused until a person has acted
 	Failing    error // not nil: why the last transaction failed. None has come through since; Probe tells whether one would
 }
@@ -214,9 +219,10 @@ func (i *Inbox) Stats(ctx context.Context) (s Stats, err error) {
 		s.Failing = *fault
 	}
 	s.QueueBytes, s.QueueCount, s.Refused = i.queue.load()
-	err = i.reader.view(ctx, func(_ *conn, m meta) error {
+	err = i.reader.view(ctx, func(c *conn, m meta) (err error) {
 		s.Head, s.Floor, s.Bytes = m.head, m.floor, m.bytes
-		return nil
+		s.FollowUps, err = c.number("SELECT count(*) FROM followup")
+		return err
 	})
 	return s, err
 }

@@ -26,7 +26,7 @@ type writer struct {
 	ids  map[Endpoint]uint32
 	next uint32 // the id of the next endpoint
 
-	begin, commit, rollback, putKey, whoHas, putRecord, putMeta *stmt
+	begin, commit, rollback, putKey, whoHas, putRecord, putMeta, putFollow *stmt
 }
 
 // newWriter loads the endpoints and prepares the statements, which live as long as the connection.
@@ -51,6 +51,7 @@ func newWriter(i *Inbox, m meta) (*writer, error) {
 		{&w.putKey, "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET seq = excluded.seq, at = excluded.at WHERE at < ?"},
 		{&w.whoHas, "SELECT seq FROM seen WHERE key = ?"},
 		{&w.putRecord, "INSERT INTO record VALUES (?, ?, ?)"},
+		{&w.putFollow, "INSERT OR REPLACE INTO followup VALUES (?, ?)"}, // one that is there can only be damage
 		{&w.putMeta, "UPDATE meta SET data = ? WHERE id = 1"},
 	} {
 		if *p.to, err = w.c.keep(p.text); err != nil {
@@ -242,7 +243,9 @@ func (w *writer) insert(m *meta, at Endpoint, b []byte) error {
 	m.head++
 	m.bytes += int64(len(b))
 	seal(b, m.head, id)
-	_, err = w.putRecord.exec(m.head, tag(m.head, id), b)
+	if _, err = w.putRecord.exec(m.head, tag(m.head, id), b); err == nil && b[offFlags] == flagFollowUp {
+		err = w.putFollowUp(m.head, id)
+	}
 	return err
 }
 
