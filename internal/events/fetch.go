@@ -13,6 +13,7 @@ import (
 type fetcher struct {
 	r           *Reader
 	after, head int64 // requests
+	begins      bool  // nothing was read before, and the inbox was in use: what retention took is nobody's loss
 	wait        time.Duration
 }
 
@@ -68,7 +69,7 @@ func (f *fetcher) next(ctx context.Context, page *inbox.Page) (bool, error) {
 		if err := f.tell(&p); err != nil {
 			return false, err
 		}
-		*page, f.after, f.wait = p, p.Last, 0
+		*page, f.after, f.begins, f.wait = p, p.Last, false, 0
 		return true, nil
 	}
 }
@@ -79,7 +80,7 @@ func (f *fetcher) tell(page *inbox.Page) error {
 	for _, d := range page.Damaged {
 		n := d.To - d.From + 1
 		if r.Strict {
-			return connector.Configf("Look at the inbox with `sluice inbox ls`. To read on without them, let losses be warnings",
+			return connector.Configf("Look at the inbox with `sluice inbox verify`. To read on without them, set `on_loss: warn`",
 				"%d requests of the inbox, %d to %d, cannot be read: %s", n, d.From, d.To, d.Reason)
 		}
 		if before := r.lost.Add(n) - n; before < told {
@@ -92,11 +93,11 @@ func (f *fetcher) tell(page *inbox.Page) error {
 	}
 	n := page.Trimmed - f.after
 	switch {
-	case r.from == 0:
+	case f.begins:
 		r.Logger.Info("the inbox no longer holds its beginning: the stream begins with what retention has left",
 			"stream", r.Stream.Name, "requests_removed", n)
 	case r.Strict:
-		return connector.Configf("Refresh the stream. To read on without them, let losses be warnings; to keep it from happening, let the inbox keep more or name this consumer",
+		return connector.Configf("To read on without them, set `on_loss: warn`, or read the stream from its beginning; to keep it from happening, let the inbox keep more or name this consumer",
 			"%d requests, %d to %d, were removed from the inbox before they were read", n, f.after+1, page.Trimmed)
 	default:
 		r.lost.Add(n)

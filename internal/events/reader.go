@@ -51,7 +51,8 @@ type Config struct {
 	// Head is the last request that is read; 0: the last one when the Reader is opened. Without meaning under Follow.
 	Head   int64
 	Follow bool // wait at the end for more
-	// Strict ends the run where requests were lost, or were removed before they were read, instead of a warning.
+	// Strict ends the run where requests were lost, or were removed before they were read, or the position is behind the
+	// end of the inbox, instead of a warning.
 	Strict bool
 	// Schema is that of the rows, of columns that rows.NewBuilder takes, the stream's cursor among them; nil: the stream's.
 	// With connector.ColumnExtra in it, no column of the stream has to be.
@@ -132,14 +133,14 @@ func (r *Reader) Open(ctx context.Context, from connector.Position) error {
 	}
 	r.seq, r.from, r.fresh = at[0], row, from == nil
 	if row > inbox.RowSeq(head, lastItem) {
-		if r.Follow {
+		if r.Follow || r.Strict {
 			return connector.Configf("Is it the position of another inbox? Read the stream from the beginning",
 				"the position is behind the end of the inbox, which holds requests up to %d", head)
 		}
 		r.Logger.Warn("the position is behind the end of the inbox, so nothing is read. If the inbox was replaced by a new one, refresh the stream",
 			"stream", r.Stream.Name, "position", row, "end", inbox.RowSeq(head, lastItem))
 	}
-	r.fetch = fetcher{r: r, after: consumed(row), head: head}
+	r.fetch = fetcher{r: r, after: consumed(row), head: head, begins: from == nil && head > 0}
 	r.start(context.WithoutCancel(ctx))
 	return nil
 }

@@ -240,7 +240,7 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-// A position behind the end reads nothing; one that is followed cannot be right.
+// A position behind the end reads nothing; where that would be a loss, or lasts for ever, it is an error.
 func TestPositionOfTheFuture(t *testing.T) {
 	w := newWorld(t, sesandbox.Webhooks{})
 	w.change(4)
@@ -251,8 +251,10 @@ func TestPositionOfTheFuture(t *testing.T) {
 	if g := mustRead(t, c, future); len(g.rows) > 0 || len(g.marks) > 0 || !strings.Contains(log.text(), "behind the end") {
 		t.Errorf("%d rows, %d positions, log %q", len(g.rows), len(g.marks), log.text())
 	}
-	c.Follow = true
-	if _, err := read(t, c, future); connector.KindOf(err) != connector.KindConfig {
-		t.Errorf("got %v", err)
+	for _, follow := range []bool{true, false} {
+		c.Follow, c.Strict = follow, !follow
+		if _, err := read(t, c, future); connector.KindOf(err) != connector.KindConfig {
+			t.Errorf("follow %v: got %v", follow, err)
+		}
 	}
 }
