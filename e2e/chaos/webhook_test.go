@@ -35,9 +35,12 @@ type hookAccount struct {
 	stamp int64
 }
 
+// oldestStamp is the earliest millisecond that requests sent in the next minutes may be signed at.
+func oldestStamp() int64 { return time.Now().Add(-hookWindow + 5*time.Minute).UnixMilli() }
+
 func (a *hookAccount) header() http.Header {
 	a.mu.Lock()
-	a.stamp++
+	a.stamp = max(a.stamp+1, oldestStamp()) // a long run must not fall out of the window behind
 	stamp := strconv.FormatInt(a.stamp, 10)
 	a.mu.Unlock()
 	mac := hmac.New(sha256.New, []byte(a.secret))
@@ -90,7 +93,7 @@ func newHookSenders(t *testing.T) *hookSenders {
 		path := sha256.Sum256(fmt.Appendf(nil, "%s %d", t.Name(), i))
 		s.accounts[i] = &hookAccount{
 			tenant: strconv.Itoa(82 + i), secret: fmt.Sprintf("the-secret-of-sender-%d", i), path: hex.EncodeToString(path[:20]),
-			stamp: time.Now().Add(-hookWindow + 5*time.Minute).UnixMilli(),
+			stamp: oldestStamp(),
 		}
 	}
 	t.Cleanup(s.client.CloseIdleConnections)
