@@ -297,3 +297,11 @@ func TestSkippedRowsStayOut(t *testing.T) {
 		t.Errorf("index %v, rejected %v; want rows 0 and 2 and no reject: row 1 was refused before", out.Index, out.Rejected)
 	}
 }
+
+// TestRestNamesOnce: what the mapping makes takes the place of a source field of that name, also of one without a column.
+func TestRestNamesOnce(t *testing.T) {
+	doc := "streams: {s: {rest: keep, fields: {a: x, o.b: x}}}"
+	if got, want := encoded(t, doc, "", `{"x":1,"y":2,"a":3,"o":{"z":1}}`)[0], `{"a":1,"o":{"b":1},"y":2}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -4,14 +4,15 @@ import "github.com/sluicehq/sluice/connector"
 
 // customObject builds the canonical object `custom`, row by row: first what the mapping names, then the members of a
 // `custom` that the source has itself, then, for `rest: custom`, what "_extra" holds. The first to give a name wins.
-// What is null is left out, unless on_null is keep.
+// What is null is left out, unless on_null says that it is to be sent or cleared.
 type customObject struct {
 	keys     []string // JSON text of the names of the inputs, with the colon; the base has none
 	names    []string
 	explicit map[string]bool
 	base     int // the input that is an object to be spliced in, -1: none
 	extras   bool
-	nulls    bool // members that are null are kept
+	kept     []bool // of inputs: a null is kept, of the base: its members that are null are
+	nulls    bool   // members of "_extra" that are null are kept
 	consumed map[string]bool
 }
 
@@ -42,7 +43,7 @@ func (c *customObject) fill(x *exec, in []input, vec *vector) {
 		for i := range in {
 			v := x.get(&in[i], r)
 			switch {
-			case v.k == kindAbsent, v.k == kindNull && (!c.nulls || i == c.base):
+			case v.k == kindAbsent, v.k == kindNull && (!c.kept[i] || i == c.base):
 			case i != c.base:
 				dst = append(separate(dst), c.keys[i]...)
 				dst = x.appendJSON(dst, v)
@@ -71,7 +72,7 @@ func (c *customObject) spliceBase(x *exec, dst []byte, base string) []byte {
 	}
 	members, _ := x.membersOf(base)
 	for _, m := range members {
-		if (c.nulls || m.raw != "null") && !c.explicit[m.key] {
+		if (c.kept[c.base] || m.raw != "null") && !c.explicit[m.key] {
 			dst = appendMember(dst, m)
 		}
 	}

@@ -167,3 +167,17 @@ func TestExplodeAccounts(t *testing.T) {
 		}
 	})
 }
+
+// TestExplodeDropsNothing: the list that is taken apart is not among the fields that are told to be dropped.
+func TestExplodeDropsNothing(t *testing.T) {
+	for _, c := range []struct{ explode, fields, want string }{
+		{"{field: a.l, as: n}", "{n: n}", "fields dropped: z"},
+		{"n.0.l", "{x: l}", "fields dropped: a, z"},
+		{"a", "{x: a}", "fields dropped: n, z"},
+	} {
+		out := apply(t, fmt.Sprintf("streams: {contacts: {explode: %s, fields: %s}}", c.explode, c.fields), "", `{"a":{"l":[1]},"n":[{"l":[2]}],"z":1}`)
+		if got := strings.Join(out.notices, " "); !strings.Contains(got, c.want+" (") {
+			t.Errorf("explode %s: %q, want %s", c.explode, got, c.want)
+		}
+	}
+}

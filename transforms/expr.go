@@ -96,6 +96,10 @@ func (e *expression) bind(tree syntax.Expr) error {
 	isKnown := func(name string) bool {
 		switch {
 		case constantNames[name] || name == fieldFunc && called[name] != nil:
+		case foreignConstants[name] != "":
+			if unknown == nil {
+				unknown = &exprError{placeOf(tree, name), fmt.Sprintf("%s is no word of the language: write %s, or field(%q) for a field of that name", name, foreignConstants[name], name)}
+			}
 		case called[name] != nil:
 			if exprFuncs[name] == nil && unknown == nil {
 				unknown = &exprError{called[name].NamePos, fmt.Sprintf("there is no function %s%s", name, didYouMean(name, exprFuncNames()))}
@@ -117,6 +121,23 @@ func (e *expression) bind(tree syntax.Expr) error {
 
 // constantNames are no fields, whatever a record holds.
 var constantNames = map[string]bool{"None": true, "True": true, "False": true}
+
+// foreignConstants are how other languages write those. As names of fields they would be None in every row, and a condition
+// with one would silently keep or drop everything.
+var foreignConstants = map[string]string{
+	"true": "True", "TRUE": "True", "false": "False", "FALSE": "False", "null": "None", "NULL": "None", "Null": "None", "none": "None", "nil": "None", "undefined": "None",
+}
+
+// placeOf finds where a name stands first.
+func placeOf(tree syntax.Expr, name string) (at syntax.Position) {
+	syntax.Walk(tree, func(n syntax.Node) bool {
+		if id, ok := n.(*syntax.Ident); ok && id.Name == name && !at.IsValid() {
+			at = id.NamePos
+		}
+		return true
+	})
+	return at
+}
 
 // calledNames finds the names that stand for functions: `len(tags)` means the function, `type == "x"` a field. Functions
 // are called, or given as the key by which to sort.

@@ -45,6 +45,7 @@ type node struct {
 	kinds    Kinds
 	onError  onError
 	onNull   nullRule
+	clear    *value // of the preset: the wire form of what is to be emptied
 	required bool
 	alias    bool // the value of another slot as it is
 	never    bool // nothing can come of it: none of its inputs exists
@@ -112,8 +113,10 @@ func build(o Options, user *Spec, stream string, entry *streamSpec, schema *arro
 		b.nulls = fieldIndex(schema, connector.ColumnNull)
 	}
 	if entry != nil {
-		if ex := entry.explode; ex != nil && headOf(ex.field.name) != ex.as {
-			b.consumed[headOf(ex.field.name)] = true // the list itself goes nowhere
+		if ex := entry.explode; ex != nil {
+			for _, name := range []string{ex.field.name, headOf(ex.field.name)} {
+				b.consumed[name] = b.consumed[name] || name != ex.as // the list itself goes nowhere
+			}
 		}
 		b.onDelete = entry.onDelete
 		b.useWhere(entry.where)

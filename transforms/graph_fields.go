@@ -146,18 +146,19 @@ func (b *builder) customField() {
 		return
 	}
 	n := &node{name: customColumn, at: b.entry.at, onError: onErrorReject, onNull: b.entry.onNull, share: -1}
-	c.nulls = n.onNull.do == onNullKeep
+	c.nulls = n.onNull.do > onNullOmit
 	for _, part := range parts {
 		part.used = true
+		c.kept = append(c.kept, b.joinNull(n, part))
 		n.inputs = append(n.inputs, input{ref: ref{name: part.name, at: part.at}, alts: []access{{slot: part.slot}}})
 	}
 	c.base = -1
 	if own := b.targets[customColumn]; own != nil {
 		own.used = true
-		c.base = len(n.inputs)
+		c.base, c.kept = len(n.inputs), append(c.kept, b.joinNull(n, own))
 		n.inputs = append(n.inputs, input{ref: ref{name: customColumn, at: own.at}, alts: []access{{slot: own.slot}}})
 	} else if b.entry.rest == restCustom && !b.consumed[customColumn] {
-		c.base = len(n.inputs)
+		c.base, c.kept = len(n.inputs), append(c.kept, c.nulls)
 		n.inputs = append(n.inputs, b.field(ref{name: customColumn, at: b.entry.at}))
 	}
 	c.extras = b.entry.rest == restCustom
@@ -175,6 +176,7 @@ func (b *builder) customRest() {
 	}
 	for _, name := range b.unnamed() {
 		b.customSpec.add(name)
+		b.customSpec.kept = append(b.customSpec.kept, b.customSpec.nulls)
 		b.custom.inputs = append(b.custom.inputs, b.bind(ref{name: name, at: b.custom.at}))
 	}
 }
@@ -244,7 +246,7 @@ func refNames(f *fieldSpec) (names []string) {
 // presetField binds one field. A user's field of the same name that the preset's own steps do not read replaces them.
 // Where the preset leaves on_error open, that of the user's fields it reads holds, if they agree.
 func (b *builder) presetField(f *fieldSpec) *node {
-	n := &node{name: f.name, at: f.at, preset: true, steps: f.steps, required: f.required, used: true, share: -1}
+	n := &node{name: f.name, at: f.at, preset: true, steps: f.steps, required: f.required, clear: f.clear, used: true, share: -1}
 	refs := f.steps[0].source.refs
 	if t := b.targets[f.name]; t != nil && !slices.Contains(refNames(f), f.name) {
 		refs = []ref{{name: f.name, at: t.at}}

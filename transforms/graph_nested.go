@@ -38,7 +38,7 @@ func (b *builder) nestedFields() {
 				whole = g
 			}
 		}
-		if before := tree.add(path[1:], len(whole.inputs)); before {
+		if before := tree.add(path[1:], len(whole.inputs), b.joinNull(whole, n)); before {
 			b.problem(f.at, "%s is both a value and an object with members", f.name)
 			continue
 		}
@@ -94,14 +94,15 @@ func (b *builder) unknownTargets() {
 
 // branch is an object in the making, or a value of it.
 type branch struct {
-	input    int // the value; -1: an object
+	input    int  // the value; -1: an object
+	kept     bool // a null is kept
 	keys     []string
 	names    []string
 	children []*branch
 }
 
 // add makes a place for an input; true: something else is there already.
-func (t *branch) add(path []string, input int) bool {
+func (t *branch) add(path []string, input int, kept bool) bool {
 	for _, name := range path {
 		if t.input >= 0 {
 			return true
@@ -122,16 +123,15 @@ func (t *branch) add(path []string, input int) bool {
 	if t.input >= 0 || len(t.children) > 0 {
 		return true
 	}
-	t.input = input
+	t.input, t.kept = input, kept
 	return false
 }
 
-// fill makes the object of each row. Members that are absent are left out, as are those that are null unless on_null is
-// keep, and objects without members.
+// fill makes the object of each row. Members that are absent are left out, as are those that are null where on_null does
+// not say otherwise, and objects without members.
 func (t *branch) fill(x *exec, in []input, vec *vector) {
-	nulls := x.node.onNull.do == onNullKeep
 	for _, r := range x.sel {
-		dst, found := t.append(x, in, r, nulls, x.buf[:0])
+		dst, found := t.append(x, in, r, x.buf[:0])
 		x.buf = dst
 		vec.kind[r] = kindAbsent
 		if found {
@@ -140,10 +140,10 @@ func (t *branch) fill(x *exec, in []input, vec *vector) {
 	}
 }
 
-func (t *branch) append(x *exec, in []input, r int32, nulls bool, dst []byte) (_ []byte, found bool) {
+func (t *branch) append(x *exec, in []input, r int32, dst []byte) (_ []byte, found bool) {
 	if t.input >= 0 {
 		v := x.get(&in[t.input], r)
-		if v.k == kindAbsent || v.k == kindNull && !nulls {
+		if v.k == kindAbsent || v.k == kindNull && !t.kept {
 			return dst, false
 		}
 		return x.appendJSON(dst, v), true
@@ -155,7 +155,7 @@ func (t *branch) append(x *exec, in []input, r int32, nulls bool, dst []byte) (_
 			dst = append(dst, ',')
 		}
 		var there bool
-		if dst, there = child.append(x, in, r, nulls, append(dst, t.keys[i]...)); there {
+		if dst, there = child.append(x, in, r, append(dst, t.keys[i]...)); there {
 			found = true
 		} else {
 			dst = dst[:before]

@@ -25,6 +25,20 @@ func (b *builder) agreeOnNull(n *node, refs []ref) {
 	}
 }
 
+// joinNull gives an object the rule of a field that becomes a member of it. It reports whether the member's null is kept
+// there: what a vendor writes in its place is for the preset to say.
+func (b *builder) joinNull(whole, part *node) (kept bool) {
+	switch {
+	case part.onNull.do <= onNullOmit:
+		return false
+	case whole.onNull.do <= onNullOmit:
+		whole.onNull = part.onNull
+	case whole.onNull.do != part.onNull.do:
+		b.problem(part.onNull.at, "the members of %s that are null must all be cleared or all be kept", whole.name)
+	}
+	return true
+}
+
 // presetNull binds the rule to the column just added. What the vendor has no form for is refused; the fields by which a
 // row is known, and those that must not be empty, are left out where the rule is the stream's.
 func (b *builder) presetNull(f *fieldSpec, n *node) {

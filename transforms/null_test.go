@@ -55,6 +55,7 @@ func TestOnNull(t *testing.T) {
 	const preset = `streams: {"*": {nulls: sent, fields: {
 		phone: {from: phone, trim: true}, mail: {from: email, trim: true, clear: ""}, sex: {from: gender, map: {male: 1, female: 2}, type: integer, clear: 0},
 		note: {from: [remark, note], clear: null}, tagStr: {from: tags, split: ",", join: ",", clear: ""}, c: {from: custom, clear: null}}, identifiers: [phone]}}`
+	const keyed = `streams: {"*": {nulls: sent, fields: {phone: phone, c: {from: custom, steps: [{keys: {map: {x: a}, pass: "."}}], clear: "-"}}, identifiers: [phone]}}`
 	const fields = `fields: {phone: p, email: e, gender: {from: g, on_error: null}, remark: r, tags: t}`
 	const all = `{"p":"1","e":null,"g":null,"r":null,"t":null}`
 	for _, c := range []struct{ name, doc, preset, in, want string }{
@@ -75,7 +76,18 @@ func TestOnNull(t *testing.T) {
 		{"the rest as it was", `rest: keep, fields: {a: e}`, "", `{"e":1,"r":null,"zz":2}`, `{"a":1,"zz":2}`},
 		{"custom", `on_null: keep, rest: custom, fields: {phone: p, custom.x: e}`, preset, `{"p":"1","e":null,"y":null,"z":1}`, `{"phone":"1","c":{"x":null,"y":null,"z":1}}`},
 		{"custom without", `on_null: clear, rest: custom, fields: {phone: {from: p, on_null: omit}, custom.x: {from: e, on_null: omit}, custom: {from: cc, on_null: omit}}`, `streams: {"*": {fields: {phone: phone, c: {from: custom, clear: null}}, identifiers: [phone]}}`,
-			`{"p":"1","e":null,"y":null,"z":1}`, `{"phone":"1","c":{"z":1}}`},
+			`{"p":"1","e":null,"y":null,"z":1}`, `{"phone":"1","c":{"y":null,"z":1}}`},
+		{"a custom field's own rule", `fields: {phone: p, custom.x: {from: e, on_null: keep}, custom.y: y}`, preset, `{"p":"1","e":null,"y":null}`, `{"phone":"1","c":{"x":null}}`},
+		{"custom fields cleared", `on_null: clear, rest: custom, fields: {phone: p, custom.x: e, custom.v: {from: v, on_null: omit}}`, keyed, `{"p":"1","e":null,"y":null,"v":null,"z":1}`, `{"phone":"1","c":{"a":"-","y":"-","z":1}}`},
+		{"custom fields kept", `on_null: keep, fields: {phone: p, custom: c}`, keyed, `{"p":"1","c":{"x":null,"y":1}}`, `{"phone":"1","c":{"a":null,"y":1}}`},
+		{"custom fields left out", `fields: {phone: p, custom: c}`, keyed, `{"p":"1","c":{"x":null,"y":1}}`, `{"phone":"1","c":{"y":1}}`},
+		{"custom fields without a preset", `on_null: clear, fields: {custom.x: e}`, "", `{"e":null}`, `{"custom":{"x":null}}`},
+		{"a member's own rule", `fields: {o.a: {from: e, on_null: keep}, o.b: r}`, "", `{"e":null,"r":null}`, `{"o":{"a":null}}`},
+		{"a template of nulls", `on_null: keep, fields: {a: {template: "{e} {r}"}, b: {template: "{e}{x}"}, c: {template: "{zz}"}}`, "", `{"e":null,"r":null,"x":1}`, `{"a":null,"b":"1"}`},
+		{"names that are null", `on_null: keep`, `streams: {"*": {nulls: sent, fields: {n: {name: {part: full}}, g: {name: {part: given}}, f: {name: {part: family}}}}}`, `{"full_name":null}`, `{"n":null,"g":null,"f":null}`},
+		{"half a name that is null", `on_null: keep`, `streams: {"*": {nulls: sent, fields: {n: {name: {part: full}}, g: {name: {part: given}}, f: {name: {part: family}}}}}`, `{"first_name":"Ann","last_name":null}`, `{"n":"Ann","g":"Ann","f":null}`},
+		{"a name that says the half that is null", `on_null: keep`, `streams: {"*": {nulls: sent, fields: {g: {name: {part: given}}, f: {name: {part: family, missing: "-"}}}}}`, `{"full_name":"Ann","first_name":null,"last_name":null}`, `{"g":"Ann","f":"-"}`},
+		{"names that are empty", `on_null: keep`, `streams: {"*": {nulls: sent, fields: {n: {name: {part: full}}}}}`, `{"full_name":"","first_name":null}`, `{}`},
 		{"members", `on_null: keep, fields: {o.a: e, o.b: r, o.d: zz}`, "", `{"e":null,"r":1}`, `{"o":{"a":null,"b":1}}`},
 		{"members left out", `fields: {o.a: e, o.b: r}`, "", `{"e":null,"r":1}`, `{"o":{"b":1}}`},
 	} {
@@ -116,7 +128,7 @@ func typedNulls(mem memory.Allocator) arrow.Record {
 
 // TestOnNullFaults: what a vendor has no form for is refused when the mapping is compiled, with the fields and the place.
 func TestOnNullFaults(t *testing.T) {
-	const preset = `streams: {"*": {fields: {phone: phone, mail: email, note: {from: [remark, note]}, name: {from: full_name, required: true}}, identifiers: [phone]}}`
+	const preset = `streams: {"*": {fields: {phone: phone, mail: email, note: {from: [remark, note]}, c: custom, name: {from: full_name, required: true}}, identifiers: [phone]}}`
 	for doc, want := range map[string]string{
 		"on_null: clear, fields: {phone: p, email: e, remark: r, full_name: n}":               "m.yaml:1: streams.s.on_null: the preset has no known way to clear mail, note; use omit",
 		"on_null: keep, fields: {phone: p, email: e, full_name: n}":                           "m.yaml:1: streams.s.on_null: null cannot be sent by the preset; use omit",
@@ -125,8 +137,10 @@ func TestOnNullFaults(t *testing.T) {
 		"fields: {phone: p, full_name: {from: n, on_null: keep}}":                             "name of preset must not be empty",
 		"fields: {phone: p, full_name: n, remark: {from: r, on_null: keep}, note: {from: r}}": "remark and note both lead to note of preset and must have the same on_null",
 		"on_null: clear": "no known way to clear mail, note",
-		"nulls: sent, fields: {phone: p, full_name: n}":                "nulls stands in a vendor's preset only",
-		"fields: {phone: p, full_name: n, email: {from: e, clear: 1}}": "clear stands in a vendor's preset only",
+		"fields: {phone: p, full_name: n, custom.a: {from: a, on_null: clear}}":                                     "streams.s.fields.custom.a.on_null: the preset has no known way to clear c; use omit",
+		"fields: {phone: p, full_name: n, custom.a: {from: a, on_null: keep}, custom.b: {from: b, on_null: clear}}": "the members of custom that are null must all be cleared or all be kept",
+		"nulls: sent, fields: {phone: p, full_name: n}":                                                             "nulls stands in a vendor's preset only",
+		"fields: {phone: p, full_name: n, email: {from: e, clear: 1}}":                                              "clear stands in a vendor's preset only",
 	} {
 		_, err := Compile(mustParse(t, "m.yaml", "streams: {s: {"+doc+"}}"), Options{Preset: mustParse(t, "preset", preset)})
 		if err == nil || !strings.Contains(err.Error(), want) {

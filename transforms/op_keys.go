@@ -10,7 +10,7 @@ var opKeys = Op{
 	Name:      "keys",
 	Signature: "keys: {map: {name: new_name, …}, pass: regex}",
 	Doc: "Renames the members of an object. A name in `map` gets the name beside it, or is dropped where null stands there; a name that matches `pass` stays; any other " +
-		"refuses the row. Several names may become one; a row that has two of them is refused. Members that are null are left out unless `on_null` is keep, and an object that ends up empty is absent.",
+		"refuses the row. Several names may become one; a row that has two of them is refused. Members that are null are left out, unless `on_null` keeps them or gives them the form of a cleared field, and an object that ends up empty is absent.",
 	In: Object, Out: Object, Errors: []string{connector.CodeUnknownField, codeBadValue},
 	Examples: []Example{
 		{Field: `{from: c, keys: {map: {vip: customize_1_14}}}`, In: `{"c":{"vip":"gold"}}`, Out: `{"customize_1_14":"gold"}`},
@@ -86,8 +86,11 @@ func (k *keyTable) rename(x *exec, v value) (value, *fault) {
 		default:
 			return v, &fault{connector.CodeUnknownField, "keys: " + x.shown(textValue(m.key)) + " is no known field"}
 		}
-		if m.raw == "null" && x.node.onNull.do != onNullKeep {
-			continue
+		if m.raw == "null" {
+			if x.node.onNull.do <= onNullOmit {
+				continue
+			}
+			m.raw = x.clearedMember()
 		}
 		for _, before := range kept {
 			if before.key == to {
@@ -105,4 +108,12 @@ func (k *keyTable) rename(x *exec, v value) (value, *fault) {
 	}
 	x.buf = append(dst, '}')
 	return value{s: x.store(x.buf), k: kindObject}, nil
+}
+
+// clearedMember is what stands for a member that is null and not to be left out.
+func (x *exec) clearedMember() string {
+	if c := x.node.clear; c != nil && x.node.onNull.do == onNullClear {
+		return string(x.appendJSON(nil, *c))
+	}
+	return "null"
 }

@@ -1,5 +1,7 @@
 package transforms
 
+import "slices"
+
 var opName = Op{
 	Name:      "name",
 	Signature: `name: {part: given | family | full, missing: "-"}`,
@@ -52,6 +54,9 @@ var opName = Op{
 // namePart is the argument of a name step.
 type namePart struct{ part, missing string }
 
+// nameParts stand in the order of the columns that an op reads.
+var nameParts = []string{"full", "given", "family"}
+
 func (n *namePart) fill(x *exec, in []input, vec *vector) {
 	for _, r := range x.sel {
 		var parts [3]string
@@ -71,8 +76,22 @@ func (n *namePart) fill(x *exec, in []input, vec *vector) {
 			vec.set(r, x.fail(r, bad))
 			continue
 		}
-		vec.set(r, n.of(x, parts[0], parts[1], parts[2]))
+		v := n.of(x, parts[0], parts[1], parts[2])
+		if v.k == kindAbsent && n.null(x, in, r) {
+			v.k = kindNull
+		}
+		vec.set(r, v)
 	}
+}
+
+// null reports whether the part that nothing tells is null at its source: its own column is, or all that tells of names.
+func (n *namePart) null(x *exec, in []input, r int32) bool {
+	own := x.get(&in[slices.Index(nameParts, n.part)], r).k
+	all := kindAbsent
+	for i := range in {
+		all = max(all, x.get(&in[i], r).k)
+	}
+	return own == kindNull || all == kindNull
 }
 
 // of gives the part of the name of one person.

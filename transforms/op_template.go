@@ -75,14 +75,16 @@ func parseTemplate(a arg, s string) (*textTemplate, bool) {
 
 func (t *textTemplate) fill(x *exec, in []input, vec *vector) {
 	for _, r := range x.sel {
-		dst, found := append(x.buf[:0], t.texts[0]...), len(in) == 0
+		dst, found, null := append(x.buf[:0], t.texts[0]...), len(in) == 0, false
 		var bad *fault
 		for i := range in {
 			v := x.get(&in[i], r)
 			switch s, ok := x.text(v); {
 			case ok:
 				dst, found = append(dst, s...), true
-			case !v.missing():
+			case v.missing():
+				null = null || v.k == kindNull
+			default:
 				bad = &fault{codeBadValue, "template: " + in[i].ref.name + " is " + v.noun() + " and cannot be put into a text"}
 			}
 			dst = append(dst, t.texts[i+1]...)
@@ -93,6 +95,8 @@ func (t *textTemplate) fill(x *exec, in []input, vec *vector) {
 			vec.set(r, x.fail(r, bad))
 		case found:
 			vec.setText(r, x.store(dst))
+		case null:
+			vec.kind[r] = kindNull
 		default:
 			vec.kind[r] = kindAbsent
 		}

@@ -53,7 +53,7 @@ func (w *writer) write(x *exec) error {
 			continue
 		}
 		if o := &w.p.g.outs[i]; o.extra {
-			if err := x.writeExtra(c.(*textSink), w.p.consumed, o.null > onNullOmit); err != nil {
+			if err := x.writeExtra(c.(*textSink), w.p.taken, o.null > onNullOmit); err != nil {
 				return err
 			}
 		} else if o.nulls {
@@ -174,8 +174,8 @@ func (w *writer) release() {
 	}
 }
 
-// writeExtra hands on what is left of "_extra" when the mapping has taken what it reads.
-func (x *exec) writeExtra(s *textSink, consumed map[string]bool, nulls bool) error {
+// writeExtra hands on what is left of "_extra" when the mapping has taken what it reads, and the names of what it makes.
+func (x *exec) writeExtra(s *textSink, taken map[string]bool, nulls bool) error {
 	offsets, dst := arrow.Int32Traits.CastFromBytes(s.offsets.Bytes()), x.buf[:0]
 	for _, r := range x.sel {
 		start := len(dst)
@@ -183,7 +183,7 @@ func (x *exec) writeExtra(s *textSink, consumed map[string]bool, nulls bool) err
 		if extra := x.extraOf(r); extra != "" {
 			members, _ := x.membersOf(extra)
 			for _, m := range members {
-				if consumed[m.key] || bookkeeping(m.key) || m.raw == "null" && !nulls {
+				if taken[m.key] || bookkeeping(m.key) || m.raw == "null" && !nulls {
 					continue
 				}
 				if len(dst) > start+1 {

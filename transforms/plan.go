@@ -3,6 +3,7 @@ package transforms
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,8 @@ type plan struct {
 	scratch sync.Pool // of *exec
 
 	consumed map[string]bool
-	listing  atomic.Bool // the next record is to be looked through for fields that are dropped
+	taken    map[string]bool // consumed, and the names of the columns that are made
+	listing  atomic.Bool     // the next record is to be looked through for fields that are dropped
 }
 
 // extraSample is how many rows are looked at to list what is dropped.
@@ -37,7 +39,10 @@ func newPlan(m *Mapping, b *builder) *plan {
 	for i, o := range g.outs {
 		fields[i] = o.field
 	}
-	p := &plan{m: m, g: g, schema: arrow.NewSchema(fields, nil), consumed: b.consumed}
+	p := &plan{m: m, g: g, schema: arrow.NewSchema(fields, nil), consumed: b.consumed, taken: maps.Clone(b.consumed)}
+	for _, o := range g.outs {
+		p.taken[o.name] = true
+	}
 	p.scratch.New = func() any { return newExec(g) }
 	drops := (b.preset != nil || !b.byName) && (b.entry == nil || b.entry.rest == restDrop)
 	if drops {

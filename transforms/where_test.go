@@ -44,17 +44,20 @@ func TestWhere(t *testing.T) {
 
 func TestWhereFaults(t *testing.T) {
 	for where, want := range map[string]string{
-		`x) or (y`:        "not a condition",
-		`lambda: x`:       "",
-		`x; y`:            "not a condition",
-		`load("file", x)`: "",
-		`1 +`:             "not a condition",
-		`print("x") == 1`: "there is no function print",
-		`size(tags) > 1`:  "there is no function size",
-		`lne(tags) > 1`:   "did you mean \"len\"?",
-		`getattr(a, "b")`: "there is no function getattr",
-		`a.append(1)`:     "would change a value",
-		`field(a)`:        "in quotes",
+		`x) or (y`:                         "not a condition",
+		`lambda: x`:                        "",
+		`x; y`:                             "not a condition",
+		`load("file", x)`:                  "",
+		`1 +`:                              "not a condition",
+		`print("x") == 1`:                  "there is no function print",
+		`size(tags) > 1`:                   "there is no function size",
+		`lne(tags) > 1`:                    "did you mean \"len\"?",
+		`getattr(a, "b")`:                  "there is no function getattr",
+		`a.append(1)`:                      "would change a value",
+		`field(a)`:                         "in quotes",
+		`true`:                             `at character 1: true is no word of the language: write True, or field("true")`,
+		`a and b == null`:                  `at character 12: null is no word of the language: write None`,
+		`[none for none in a] == [x.null]`: "",
 	} {
 		spec, err := Parse("m", []byte("streams: {s: {where: "+string(mustJSON(t, where))+"}}"))
 		if want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
