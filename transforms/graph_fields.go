@@ -253,6 +253,11 @@ func (b *builder) presetField(f *fieldSpec) *node {
 		n.steps = []*step{fromStep(refs[0])}
 	}
 	b.agreeOnNull(n, refs)
+	for _, r := range refs {
+		if t := b.targets[r.name]; t != nil && plusLess(t.steps) && slices.ContainsFunc(n.steps, func(st *step) bool { return st.plus&plusWanted != 0 }) {
+			b.problem(t.at, "%s has taken the + off, so that the region of %s in %s would take foreign numbers for its own: write `format: e164`", t.name, n.name, b.opts.Preset.name)
+		}
+	}
 	n.onError = f.onError
 	agreed := onErrorUnset
 	for _, r := range refs {

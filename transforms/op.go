@@ -51,6 +51,7 @@ type step struct {
 	checks   bool // values come out as they went in, or not at all
 	fallback bool // it fills missing values: a map before it leaves unknown ones to it
 	table    *mapTable
+	plus     plus
 }
 
 // source is a step at the head of a field.

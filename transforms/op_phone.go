@@ -21,7 +21,7 @@ var opPhone = Op{
 	Doc: "Reads a telephone number: a leading + or 00, spaces, dashes, dots, slashes, brackets and a WhatsApp suffix such as `@c.us` mean nothing, full-width and Arabic digits count as 0 to 9. " +
 		"Without `region` the digits stay what they are: no country code is added, and 5 to 20 of them pass. `region`, two letters as in CN, is where numbers without a country code belong: " +
 		"then a number must be possible in its country, and comes out as E.164 `digits` with the country code, as `e164` with a + before them, or as `national`, the digits that one dials inside " +
-		"the region. Where numbers come in with a + each, `e164` needs no region. The result of `digits` has lost its +: do not send it through a region a second time. Blank text becomes absent. " +
+		"the region. Where numbers come in with a + each, `e164` needs no region. The result of `digits` has lost its +, so that no step with a region may follow. The `.0` that tables put behind whole numbers goes. Blank text becomes absent. " +
 		"Letters, extensions, two numbers in one field and numbers that are too short or too long are refused.",
 	In: Scalar, Out: Text, Errors: []string{connector.CodeBadPhone, codeBadValue},
 	Examples: []Example{
@@ -34,6 +34,7 @@ var opPhone = Op{
 		{Field: `{from: a, phone: {region: CN, format: e164}}`, In: `{"a":"(010) 6552 9988"}`, Out: `"+861065529988"`},
 		{Field: `{from: a, phone: {region: CN, format: e164}}`, In: `{"a":"+44 7700 900123"}`, Out: `"+447700900123"`},
 		{Field: `{from: a, phone: {region: GB, format: national}}`, In: `{"a":"+44 7700 900123"}`, Out: `"07700900123"`},
+		{Field: `{from: a, phone: true}`, In: `{"a":"13812345678.0"}`, Out: `"13812345678"`},
 		{Field: `{from: a, phone: true}`, In: `{"a":"  "}`, Out: ``},
 		{Field: `{from: a, phone: true}`, In: `{"a":"call me"}`, Code: connector.CodeBadPhone},
 		{Field: `{from: a, phone: true}`, In: `{"a":"1.38E+10"}`, Code: connector.CodeBadPhone},
@@ -51,7 +52,7 @@ func parsePhone(a arg) *step {
 		if !a.flag() {
 			return nil
 		}
-		return &step{run: texts(phoneTexts, phoneDigits)}
+		return &step{plus: plusLost, run: texts(phoneTexts, phoneDigits)}
 	}
 	settings := a.settings("region", "format")
 	format, formatted := settings["format"]
@@ -74,9 +75,33 @@ func parsePhone(a arg) *step {
 		a.problem("region is missing: write {region: CN, format: national} with the country in which the numbers are dialled")
 		return nil
 	case p.format == phoneFormatDigits:
-		return &step{run: texts(phoneTexts, phoneDigits)}
+		return &step{plus: plusLost, run: texts(phoneTexts, phoneDigits)}
 	}
-	return &step{run: texts(p.convertTexts, p.convert)}
+	st := &step{plus: plusWanted, run: texts(p.convertTexts, p.convert)}
+	if p.format == phoneFormatDigits {
+		st.plus |= plusLost
+	}
+	return st
+}
+
+// plus is what a step has to do with the + of telephone numbers: what has lost it cannot be told from a number of the
+// region any more.
+type plus uint8
+
+const (
+	plusLost   plus = 1 << iota // its numbers have none
+	plusWanted                  // it goes by it
+)
+
+// plusLess reports whether the last of the steps that reads telephone numbers takes the + off.
+func plusLess(steps []*step) bool {
+	var last plus
+	for _, st := range steps {
+		if st.plus != 0 {
+			last = st.plus
+		}
+	}
+	return last&plusLost != 0
 }
 
 // phoneDigits is the definition of a step without a region.
@@ -100,6 +125,9 @@ type dialled struct {
 
 // dialled takes a number apart.
 func (x *exec) dialled(v value) (d dialled, bad *fault) {
+	if whole, ok := wholeNumber(v); ok {
+		v = textValue(whole)
+	}
 	if v.k == kindNumber || v.k == kindBool || v.k == kindInt && v.n < 0 {
 		return d, badPhone(x, v, "is not a telephone number")
 	}
@@ -138,6 +166,16 @@ func (x *exec) dialled(v value) (d dialled, bad *fault) {
 	}
 	d.digits, d.abroad = x.keep(dst), d.abroad || plus
 	return d, nil
+}
+
+// wholeNumber takes off the .0 that tables write behind the numbers of a column which has gaps: read as a dot between
+// digits it would make the number longer.
+func wholeNumber(v value) (string, bool) {
+	if v.k != kindText && v.k != kindNumber {
+		return "", false
+	}
+	whole, ok := strings.CutSuffix(trimBlank(v.s), ".0")
+	return whole, ok && plainDigits(whole)
 }
 
 // extensions are how people write that further digits are to be dialled after the call is taken.

@@ -265,6 +265,11 @@ func (p *parser) order(f *fieldSpec, e entry, stepsAt *arg) {
 		f.steps = append(p.step(nil, own), f.steps...)
 	}
 	lenient(f.steps)
+	for i, st := range f.steps {
+		if st.plus&plusWanted != 0 && plusLess(f.steps[:i]) {
+			p.problems = append(p.problems, st.at.problem("the phone step before it has taken the + off, so that foreign numbers would be taken for those of the region: leave that step out"))
+		}
+	}
 }
 
 // lenient tells maps that a default behind them takes in what they do not list.

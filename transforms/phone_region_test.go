@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -28,6 +29,9 @@ func TestRegionalPhones(t *testing.T) {
 		{"phone: {region: IT, format: e164}", "06 698 12345", "+390669812345"},
 		{"phone: {format: e164}", "+8613812345678", "+8613812345678"},
 		{"phone: {format: e164}", "008613812345678", "+8613812345678"},
+		{"phone: {region: CN}", " 13812345678.0 ", "8613812345678"},
+		{"phone: true", "13812345678.0", "13812345678"},
+		{"phone: true", "138.0", `"138.0" has too few digits`},
 		{"phone: {region: CN}", " ", ""},
 		{"phone: {region: CN}", "4915123456789", `"491…789" is too long for CN. If it begins with a country code, write a + before it`},
 		{"phone: {region: DE}", "4915123456789", `"491…789" can be read with its country code or without. Write a + before the one, or a trunk prefix before the other`},
@@ -59,7 +63,14 @@ func TestRegionalPhones(t *testing.T) {
 			t.Errorf("%s of %q: %s, want %s", c.steps, c.in, got, c.want)
 		}
 	}
+	for _, v := range []value{{s: "13812345678.0", k: kindNumber}, {n: 13812345678, k: kindInt}} {
+		if got, rejects := stepOf(t, "phone: {region: CN}").one(v); len(rejects) > 0 || got.s != "8613812345678" {
+			t.Errorf("phone of %v: %v %v", v, got, rejects)
+		}
+	}
 	for doc, problem := range map[string]string{
+		"steps: [{phone: true}, {trim: true}, {phone: {region: CN}}]":         "steps[2].phone: the phone step before it has taken the + off",
+		"steps: [{phone: {region: US}}, {phone: {region: CN, format: e164}}]": "leave that step out",
 		"phone: {}":                          "says nothing",
 		"phone: {format: national}":          "region is missing",
 		"phone: {region: XX}":                `"XX" is no region`,
@@ -68,6 +79,23 @@ func TestRegionalPhones(t *testing.T) {
 	} {
 		if _, err := Parse("m", []byte("streams: {s: {fields: {d: {from: c, "+doc+"}}}}")); err == nil || !strings.Contains(err.Error(), problem) {
 			t.Errorf("%s: %v, want %s", doc, err, problem)
+		}
+	}
+}
+
+// TestPhonesThroughPreset: a region in a preset never sees numbers that have lost their +.
+func TestPhonesThroughPreset(t *testing.T) {
+	preset := mustParse(t, "preset", `streams: {"*": {fields: {p: {from: phone, phone: {region: CN}}}}}`)
+	for format, want := range map[string]string{"digits": "phone has taken the + off", "e164": "", "national": ""} {
+		_, err := Compile(mustParse(t, "m", "streams: {s: {fields: {phone: {from: a, phone: {region: US, format: "+format+"}}}}}"), Options{Preset: preset})
+		if got := fmt.Sprint(err); err == nil && want != "" || err != nil && (want == "" || !strings.Contains(got, want)) {
+			t.Errorf("%s: %v, want %s", format, err, want)
+		}
+	}
+	for _, c := range []string{"steps: [{phone: {region: US, format: e164}}, {phone: {region: CN}}]", "steps: [{phone: {region: CN}}, {phone: true}]"} {
+		x := stepOf(t, c)
+		if v, rejects := x.one(textValue("+1 312 555 0112")); len(rejects) > 0 || v.s != "13125550112" {
+			t.Errorf("%s: %v %v", c, v, rejects)
 		}
 	}
 }
