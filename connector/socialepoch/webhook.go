@@ -7,9 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
@@ -21,6 +24,7 @@ type hook struct {
 	webhook string
 	tenant  string
 	secrets []connector.Secret
+	macs    []*sync.Pool // of HMAC-SHA256, one for each secret
 	window  time.Duration
 	strict  bool
 	zone    *time.Location
@@ -53,10 +57,14 @@ func newHook(cfg connector.Config, webhook string) (*hook, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hook{
+	h := &hook{
 		webhook: webhook, tenant: strconv.FormatInt(c.TenantID, 10), secrets: c.WebhookSecrets,
 		window: time.Duration(c.WindowSeconds) * time.Second, strict: c.Strict, zone: zone, account: c.FriendID == friendAccount,
-	}, nil
+	}
+	for _, secret := range h.secrets {
+		h.macs = append(h.macs, &sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, []byte(secret.Reveal()))} }})
+	}
+	return h, nil
 }
 
 // Format keeps the secrets out of every verb.
@@ -162,9 +170,31 @@ func (c credentials) orFrom(other credentials) credentials {
 	return c
 }
 
+// mac is an HMAC under one secret, with the memory that it works in.
+type mac struct {
+	hash.Hash
+	text, sum []byte
+}
+
+// of returns the HMAC of company and time without a separator. It is good until the next call.
+func (m *mac) of(c credentials) []byte {
+	m.text = append(append(m.text[:0], c.tenant...), c.stamp...)
+	m.Reset()
+	_, _ = m.Write(m.text) // a hash takes everything
+	m.sum = m.Sum(m.sum[:0])
+	return m.sum
+}
+
 // Verify looks for a token in the headers and in the body: the vendor's pages describe both, and some requests have both.
 func (h *hook) Verify(req *connector.Request, now time.Time) (connector.Ticket, error) {
-	header, body := inHeaders(req.Header), inBody(req.Body)
+	header := inHeaders(req.Header)
+	if !h.strict && header.token != "" && header.tenant != "" && header.stamp != "" {
+		// The body need not be taken apart where it could neither complete this token nor, since either will do, refuse it.
+		if ticket, err := h.check(header, now); err == nil {
+			return ticket, nil
+		}
+	}
+	body := inBody(req.Body)
 	var ticket connector.Ticket
 	var refusals []error
 	given := 0
@@ -197,12 +227,13 @@ func (h *hook) Verify(req *connector.Request, now time.Time) (connector.Ticket, 
 // check verifies one token: the hexadecimal HMAC-SHA256, under a secret, of company and time without a separator. All
 // secrets are tried, also for another company, so that the time it takes tells nothing.
 func (h *hook) check(c credentials, now time.Time) (connector.Ticket, error) {
-	given, bad := hex.DecodeString(c.token)
+	var digits [2 * sha256.Size]byte
+	given, bad := hex.AppendDecode(digits[:0], []byte(c.token))
 	good := false
-	for _, secret := range h.secrets {
-		mac := hmac.New(sha256.New, []byte(secret.Reveal()))
-		_, _ = io.WriteString(mac, c.tenant+c.stamp) // a hash takes everything
-		good = hmac.Equal(mac.Sum(nil), given) || good
+	for _, pool := range h.macs {
+		m := pool.Get().(*mac)
+		good = hmac.Equal(m.of(c), given) || good
+		pool.Put(m)
 	}
 	ms, isNumber := strconv.ParseInt(c.stamp, 10, 64)
 	if !good || bad != nil || isNumber != nil || c.tenant != h.tenant {
@@ -213,7 +244,7 @@ func (h *hook) check(c credentials, now time.Time) (connector.Ticket, error) {
 		return connector.Ticket{}, fmt.Errorf("socialepoch: %w: its time is %s, the clock here says %s", connector.ErrStale,
 			signed.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
-	return connector.Ticket{Tenant: c.tenant, Signed: signed, Expires: signed.Add(h.window), Token: hex.EncodeToString(given)}, nil
+	return connector.Ticket{Tenant: c.tenant, Signed: signed, Expires: signed.Add(h.window), Token: strings.ToLower(c.token)}, nil
 }
 
 // Split gives each item of the list named data the key by which a repeat of it is known.
