@@ -174,6 +174,13 @@ var anyStep = rapid.SampledFrom([]string{
 	"{type: text}", "{type: integer}", "{type: number}", "{type: boolean}",
 })
 
+// plusKept reports whether the steps have no region behind a step that takes the + off telephone numbers: such a chain is
+// refused.
+func plusKept(steps []string) bool {
+	_, err := Parse("m", []byte("streams: {s: {fields: {a: {from: a, steps: ["+strings.Join(steps, ", ")+"]}}}}"))
+	return err == nil || !strings.Contains(err.Error(), "has taken the + off")
+}
+
 // TestNoStepPanics runs chains of steps over columns of every type. What comes out must be valid, and each row must be
 // delivered or refused. A chain that does not suit its column must be refused when the plan is made, with a place.
 func TestNoStepPanics(t *testing.T) {
@@ -197,7 +204,7 @@ func TestNoStepPanics(t *testing.T) {
 		defer rec.Release()
 
 		source := rapid.SampledFrom([]string{"from: c", "from: [c, d]", "from: c.a", "from: [c.0, d]", `template: "{c}-{d}"`, "name: {part: family}", "value: {a: [1]}", "value: 1.50", `expr: "[c, d]"`, `expr: "c"`, `expr: "{'a': d, 'b': str(c)}"`}).Draw(t, "source")
-		steps := strings.Join(rapid.SliceOfN(anyStep, 0, 4).Draw(t, "steps"), ", ")
+		steps := strings.Join(rapid.SliceOfN(anyStep, 0, 4).Filter(plusKept).Draw(t, "steps"), ", ")
 		target := rapid.SampledFrom([]string{"out", "email", "tags", "custom", "custom.x", "o.p.q"}).Draw(t, "target")
 		onError := rapid.SampledFrom([]string{"reject", "null"}).Draw(t, "on_error")
 		rest := rapid.SampledFrom([]string{"drop", "keep", "custom"}).Draw(t, "rest")
