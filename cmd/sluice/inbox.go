@@ -30,15 +30,15 @@ func (a *app) inbox() *cobra.Command {
 	f := &inboxFlags{}
 	cmd := &cobra.Command{
 		Use:   "inbox",
-		Short: "List, show, verify, salvage, release and replay stored webhooks",
+		Short: "List, show, verify, salvage, release and replay stored webhooks; forget a consumer",
 		Long: `INBOX is the folder of an inbox or the admin address of the receiver that runs on it, such as http://127.0.0.1:9465. For an
-address, the variable ` + job.TokenVariable + ` holds the receiver's admin.token. While a receiver runs, release and replay go through it.`,
+address, the variable ` + job.TokenVariable + ` holds the receiver's admin.token. While a receiver runs, release, replay and forget go through it.`,
 		Args: unknownVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&f.caFile, "ca-file", "", "PEM file of an authority that the receiver's certificate is from")
 	cmd.PersistentFlags().BoolVar(&f.asJSON, "json", false, "print JSON, one object a line")
-	cmd.AddCommand(a.inboxLs(f), a.inboxShow(f), a.inboxVerify(f), a.inboxSalvage(f), a.inboxRelease(f), a.inboxReplay(f))
+	cmd.AddCommand(a.inboxLs(f), a.inboxShow(f), a.inboxVerify(f), a.inboxSalvage(f), a.inboxRelease(f), a.inboxReplay(f), a.inboxForget(f))
 	return cmd
 }
 

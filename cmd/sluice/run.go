@@ -152,7 +152,7 @@ func (a *app) keep(ctx context.Context, p *job.Pipeline, t *job.Target, in *job.
 	}
 	if t.Whole() { // the folder is locked against a second run all the same
 		log.Info("the mode replaces what the CRM holds: every run reads its input from the beginning and keeps no position", "mode", t.Mode)
-		return done, nil
+		return done, in.TellRetention(t, log)
 	}
 	r.Resumed = st.Begun()
 	if fresh {
@@ -166,9 +166,15 @@ func (a *app) keep(ctx context.Context, p *job.Pipeline, t *job.Target, in *job.
 	if r.From != nil {
 		log.Info("going on where the last run stopped", "state", p.StateDir())
 	}
-	r.Checkpoint = atMostEvery(saveEvery, st.Save)
-	res.save = st.Save
-	return done, nil
+	consumer, err := in.Consumer(t)
+	if err != nil {
+		return done, err
+	}
+	opened = append(opened, consumer)
+	consumer.Begin(ctx, r.From)
+	res.save = consumer.After(st.Save)
+	r.Checkpoint = atMostEvery(saveEvery, res.save)
+	return done, in.TellRetention(t, log)
 }
 
 // saveEvery is how often a run writes its position down: a file made, synced and renamed for each batch would cost more

@@ -54,7 +54,16 @@ func (in *Input) checkSource(ctx context.Context, t *Target) (found string, note
 	if s.Events() {
 		found = fmt.Sprintf("the inbox can be read for the stream %s of %s", s.Stream.Name, s.Vendor.Title)
 	}
-	return found, missing(t, s.Stream.Name, &sample), nil
+	notes = missing(t, s.Stream.Name, &sample)
+	switch text, waits, err := in.retention(t); {
+	case err != nil:
+		return "", nil, err
+	case waits:
+		found += "; " + text
+	case text != "":
+		notes = append(notes, text)
+	}
+	return found, notes, nil
 }
 
 // describe says what the look at the input showed.

@@ -33,6 +33,7 @@ type InboxLists interface {
 type InboxOwner interface {
 	Release(ctx context.Context, seq int64) (inbox.Receipt, error)
 	Replay(ctx context.Context, seq int64) (inbox.Receipt, error)
+	DropConsumer(ctx context.Context, consumer string) error
 	Close() error
 }
 

@@ -36,7 +36,7 @@ func (p *Pipeline) Input(ctx context.Context, vendors []connector.Vendor, s Sett
 		}
 		return in, err
 	}
-	from := FromVendor{Every: Duration(defaultEvery)}
+	from := FromVendor{Every: Duration(defaultEvery), OnLoss: lossFail}
 	if err := p.From.Decode(&from); err != nil {
 		return nil, err
 	}

@@ -35,6 +35,8 @@ type FromVendor struct {
 	Receiver  string           `json:"receiver"`
 	Token     connector.Secret `json:"receiver_token"`
 	CAFile    string           `json:"receiver_ca_file"`
+	Consumer  string           `json:"consumer"`
+	OnLoss    string           `json:"on_loss"`
 	Endpoints []string         `json:"endpoints"`
 	Delivery  Delivery         `json:"delivery"`
 }
@@ -48,6 +50,10 @@ func fromVendorFields(vendors []connector.Vendor) []connector.Field {
 		{Name: "receiver", Type: connector.TypeString, Title: "Receiver", Doc: "For streams of webhooks: the admin address of the receiver, if its folder is on another machine.", Examples: []any{"https://receiver:9465"}},
 		{Name: "receiver_token", Type: connector.TypeString, Title: "Receiver's token", Doc: "The admin token of the receiver.", Secret: true},
 		{Name: "receiver_ca_file", Type: connector.TypeString, Title: "Receiver's CA file", Doc: "PEM file of an authority that vouches for the receiver, besides the system's.", Advanced: true},
+		{Name: "consumer", Type: connector.TypeString, Title: "Consumer", Pattern: consumerPattern, Examples: []any{"relay-crm"}, Advanced: true,
+			Doc: "The name under which the receiver keeps webhooks until this pipeline has settled them. Without it: one made of what the pipeline reads and writes. `sluice inbox forget` ends that."},
+		{Name: "on_loss", Type: connector.TypeString, Title: "Lost webhooks", Default: lossFail, Enum: []string{lossFail, lossWarn}, Advanced: true,
+			Doc: "What to do where the inbox cannot give webhooks any more, because they were removed by age or size before they were read or its disk was damaged: fail, or warn and go on."},
 		{Name: "endpoints", Type: connector.TypeArray, Title: "Endpoints", Items: &connector.Field{Type: connector.TypeString},
 			Examples: []any{[]any{"main"}, []any{"main/user_sync_portrait"}}, Advanced: true,
 			Doc: "Names of the receiver's accounts, or of single webhooks of them, that are read. Without it: all of the CRM. Name them where the receiver hears several accounts of one CRM."},
@@ -162,6 +168,8 @@ func (s *Source) choose(name string) error {
 		return connector.Configf("Complete the account's settings under `crm:`; `docs/vendors` says which the stream needs", "the settings of %s have nothing to ask for the stream %s with", s.Vendor.Title, name)
 	case !named:
 		return connector.Configf("Set `inbox` to the folder of `sluice receive`, or `receiver` and `receiver_token` to its address and token", "the stream %s of %s comes from webhooks", name, s.Vendor.Title)
+	case s.from.Consumer != "" && s.from.Receiver == "":
+		return connector.Configf("Leave it out, or set `receiver` in place of `inbox`", "`consumer` is set, and the owner of a folder hears nothing of its readers")
 	case s.from.Inbox != "" && s.from.Receiver != "":
 		return connector.Configf("Keep one of them", "`inbox` and `receiver` are both set")
 	}
@@ -224,7 +232,7 @@ func (s *Source) reader(fields []string, follow bool) (connector.Reader, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := events.Config{Log: log, Stream: s.Stream, Vendor: s.Vendor.Name, Webhooks: s.hooks, Follow: follow, Logger: s.log, Alloc: memory.DefaultAllocator}
+	c := events.Config{Log: log, Stream: s.Stream, Vendor: s.Vendor.Name, Webhooks: s.hooks, Follow: follow, Strict: s.from.OnLoss == lossFail, Logger: s.log, Alloc: memory.DefaultAllocator}
 	if names := s.from.Endpoints; len(names) > 0 {
 		c.Endpoint = func(e inbox.Endpoint) bool {
 			account, _, _ := strings.Cut(e.Name, "/")

@@ -52,7 +52,10 @@ type relay struct {
 	echoes  int64
 }
 
-const relayPeople = 4
+const (
+	relayPeople = 4
+	retention   = 720 * time.Hour // of the inbox, when it is trimmed
+)
 
 func number(i int) string { return fmt.Sprintf("8613800000%03d", i) }
 
@@ -71,7 +74,7 @@ func newPair(t *testing.T, seed uint64, faults string, o sesandbox.Webhooks) *pa
 	}
 	p.rt = sandbox.Transport(sandbox.New(sandbox.Options{Seed: seed, Clock: time.Now, Faults: f}, p.se, p.nx))
 	p.clean = sandbox.Transport(sandbox.New(sandbox.Options{Clock: time.Now}, p.se, p.nx))
-	if p.box, err = inbox.Open(t.Context(), inbox.Options{Dir: filepath.Join(p.dir, "inbox"), Clock: time.Now}); err != nil {
+	if p.box, err = inbox.Open(t.Context(), inbox.Options{Dir: filepath.Join(p.dir, "inbox"), Clock: time.Now, MaxAge: retention}); err != nil {
 		t.Fatal(err)
 	}
 	p.there = p.relay("there.yaml", fmt.Sprintf(`

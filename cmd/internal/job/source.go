@@ -60,7 +60,7 @@ var (
 		{Name: "url", Type: connector.TypeString, Title: "Address", Doc: "The admin address of the receiver.", Required: true, Examples: []any{"https://receiver:9465"}},
 		{Name: "token", Type: connector.TypeString, Title: "Token", Doc: "The admin token of the receiver.", Required: true, Secret: true},
 		{Name: "consumer", Type: connector.TypeString, Title: "Consumer", Doc: "A name of this connection's own. With it the receiver keeps every webhook until a later sync begins behind it; without it webhooks go when they are old, read or not.",
-			Pattern: `^[A-Za-z0-9._-]{1,100}$`, Examples: []any{"airbyte-warehouse"}},
+			Pattern: consumerPattern, Examples: []any{"airbyte-warehouse"}},
 		{Name: "ca_file", Type: connector.TypeString, Title: "CA file", Doc: "PEM file of an authority that vouches for the receiver, besides the system's.", Advanced: true},
 	}
 )
