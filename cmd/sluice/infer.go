@@ -45,7 +45,7 @@ func (a *app) infer() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&to, "to", "", "the CRM: its name in a pipeline file")
 	cmd.Flags().StringVar(&cfg.Stream, "stream", "contacts", "the stream that the rows belong to")
-	cmd.Flags().IntVar(&most, "rows", 1000, "how many rows to look at, at least")
+	cmd.Flags().IntVar(&most, "rows", 1000, "how many rows to look at, at least; no more than fit into 16 MiB")
 	cmd.Flags().StringVar(&cfg.Format, "format", file.Auto, "jsonl, csv or auto")
 	cmd.Flags().StringVar(&cfg.Encoding, "encoding", file.UTF8, "utf-8 or gb18030")
 	cmd.Flags().StringVar(&cfg.Delimiter, "delimiter", "", "of CSV; without it: by the header")

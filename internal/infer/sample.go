@@ -13,6 +13,7 @@ import (
 type Sample struct {
 	Columns []*Column // in the order in which they were first seen
 	Rows    int
+	Bytes   int // of the records
 	byName  map[string]*Column
 }
 
@@ -25,8 +26,13 @@ type Column struct {
 	numbers, flags, lists, nestings int               // how many of the values are such
 }
 
-// maxDepth is how deep nested objects are unfolded.
-const maxDepth = 4
+const (
+	// maxDepth is how deep nested objects are unfolded.
+	maxDepth = 4
+	// maxText is how much of a text is looked at, in bytes: nothing that a name can speak of is longer, and a page of text
+	// would be searched for the signs of names, dates and companies.
+	maxText = 4 << 10
+)
 
 // Column returns the column of that name, made if need be: a column may have no value in any row.
 func (s *Sample) Column(name string) *Column {
@@ -45,6 +51,7 @@ func (s *Sample) Column(name string) *Column {
 // Add takes one record, a JSON object.
 func (s *Sample) Add(object []byte) error {
 	s.Rows++
+	s.Bytes += len(object)
 	return s.object("", object, 0)
 }
 
@@ -87,6 +94,10 @@ func (s *Sample) value(name string, value json.RawMessage, depth int) error {
 		}
 		if text = strings.TrimSpace(text); text == "" {
 			return nil
+		}
+		if len(text) > maxText {
+			text = strings.ToValidUTF8(text[:maxText], "")
+			value, _ = json.Marshal(text) // a string can always be written
 		}
 	case 't', 'f':
 		c.flags++

@@ -26,11 +26,16 @@ type Inferred struct {
 	Rows int    // of the sample
 	Tried
 	Refused int // rows of the file that are none
+	// Unmet are the CRM's demands that the proposal leaves open, for which it cannot be run; empty: it was run.
+	Unmet []string
 }
+
+// maxSample bounds the rows of a sample together, in bytes: they are all held.
+const maxSample = 16 << 20
 
 // Infer proposes a mapping of a file's first rows into a vendor, and runs it over them. Nothing is sent.
 func Infer(ctx context.Context, cfg file.Config, v *connector.Vendor, most int) (Inferred, error) {
-	sample, batches, err := readSample(ctx, cfg, most)
+	sample, batches, err := readSample(ctx, cfg, most, maxSample)
 	defer release(batches)
 	if err != nil {
 		return Inferred{}, err
@@ -58,8 +63,8 @@ func Infer(ctx context.Context, cfg file.Config, v *connector.Vendor, most int) 
 	return out, nil
 }
 
-// readSample reads the beginning of a file. The batches are the caller's.
-func readSample(ctx context.Context, cfg file.Config, most int) (*infer.Sample, []connector.Batch, error) {
+// readSample reads the beginning of a file, until it has that many rows or bytes. The batches are the caller's.
+func readSample(ctx context.Context, cfg file.Config, most, size int) (*infer.Sample, []connector.Batch, error) {
 	sample := &infer.Sample{}
 	var batches []connector.Batch
 	cfg.BatchRows = min(1000, most)
@@ -73,7 +78,7 @@ func readSample(ctx context.Context, cfg file.Config, most int) (*infer.Sample, 
 	if err := r.Open(ctx, nil); err != nil {
 		return sample, batches, err
 	}
-	for sample.Rows < most {
+	for sample.Rows < most && sample.Bytes < size {
 		b, err := r.Read(ctx)
 		if errors.Is(err, io.EOF) {
 			break
@@ -128,9 +133,20 @@ func (i *Inferred) try(ctx context.Context, v *connector.Vendor, cfg connector.C
 	if err != nil {
 		return connector.Internalf("Please report it", "the proposed mapping has a fault: %w", err)
 	}
-	t, err := NewTarget(ctx, v, cfg, Settings{Mapping: spec, Offline: true})
-	if err != nil {
+	if _, err := transforms.Compile(spec, transforms.Options{}); err != nil {
 		return connector.Internalf("Please report it", "the proposed mapping has a fault: %w", err)
+	}
+	t, err := NewTarget(ctx, v, cfg, Settings{Mapping: spec, Offline: true})
+	var demands transforms.Problems
+	if errors.As(err, &demands) {
+		// A sheet may lack what the CRM demands. What is known of it helps all the same.
+		for _, d := range demands {
+			i.Unmet = append(i.Unmet, d.Message)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	defer t.Close()
 	for _, b := range batches {
@@ -155,28 +171,12 @@ func (i *Inferred) head(v *connector.Vendor, name string) []string {
 		fmt.Sprintf("Proposed for %s from the names and values of %s. Lines behind \"unsure\" need a look; lines that are", v.Title, name),
 		"comments wait for a choice of yours.",
 	}
-	rejected := fmt.Sprintf("Over %d rows: %d rejected (%.1f %%)", i.Rows, len(i.Rejected), 100*float64(len(i.Rejected))/float64(max(i.Rows, 1)))
-	counts := map[string]int{}
-	for _, r := range i.Rejected {
-		counts[r.Code]++
-	}
-	var codes []string
-	for code, n := range counts {
-		codes = append(codes, fmt.Sprintf("%s %d", code, n))
-	}
-	slices.Sort(codes)
-	if len(codes) > 0 {
-		rejected += ": " + strings.Join(codes, ", ")
-	}
-	if i.Filtered > 0 {
-		rejected += fmt.Sprintf("; %d left out", i.Filtered)
-	}
-	lines = append(lines, rejected+".")
+	lines = append(lines, i.outcome()...)
 	if i.Refused > 0 {
 		lines = append(lines, fmt.Sprintf("%d rows of the file cannot be read at all; `sluice check` shows them.", i.Refused))
 	}
 	for _, need := range v.Required {
-		if !i.has(need) && !(isName(need) && slices.ContainsFunc([]string{"full_name", "first_name", "last_name"}, i.has)) {
+		if len(i.Unmet) == 0 && !i.has(need) && !(isName(need) && slices.ContainsFunc([]string{"full_name", "first_name", "last_name"}, i.has)) {
 			lines = append(lines, fmt.Sprintf("%s demands %s, and no column is mapped to it.", v.Title, need))
 		}
 	}
@@ -187,6 +187,34 @@ func (i *Inferred) head(v *connector.Vendor, name string) []string {
 		lines = append(lines, "No column says that its numbers have WhatsApp: where those of phone do, name the field whatsapp.")
 	}
 	return lines
+}
+
+// outcome says what the proposal does to the sample, or why it cannot be run.
+func (i *Inferred) outcome() []string {
+	if len(i.Unmet) > 0 {
+		lines := []string{"It cannot be run before these demands of the CRM are met:"}
+		for _, d := range i.Unmet {
+			lines = append(lines, "- "+d)
+		}
+		return lines
+	}
+	told := fmt.Sprintf("Over %d rows: %d rejected (%.1f %%)", i.Rows, len(i.Rejected), 100*float64(len(i.Rejected))/float64(max(i.Rows, 1)))
+	counts := map[string]int{}
+	for _, r := range i.Rejected {
+		counts[r.Code]++
+	}
+	var codes []string
+	for code, n := range counts {
+		codes = append(codes, fmt.Sprintf("%s %d", code, n))
+	}
+	slices.Sort(codes)
+	if len(codes) > 0 {
+		told += ": " + strings.Join(codes, ", ")
+	}
+	if i.Filtered > 0 {
+		told += fmt.Sprintf("; %d left out", i.Filtered)
+	}
+	return []string{told + "."}
 }
 
 // has: a field fills the canonical column.
