@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -82,6 +83,8 @@ type entry struct {
 	price  int64
 	queued time.Time
 	done   chan answer
+
+	sums []byte // what keys point into
 }
 
 type answer struct {
@@ -95,31 +98,57 @@ func newEntry(req Request) *entry {
 		ReceivedAt: req.ReceivedAt, Method: req.Method, Note: req.Note, Quarantine: req.Quarantine, FollowUp: req.FollowUp,
 		Body: req.Body, Items: max(1, len(req.Keys)),
 	}
+	var header [512]byte
 	if len(req.Header) > 0 {
-		r.header = appendHeader(nil, req.Header)
+		r.header = appendHeader(header[:0], req.Header)
 	}
-	var keys [][]byte
+	e := entries.Get().(*entry)
+	e.at, e.held = req.Endpoint, req.Quarantine
+	e.sums = slices.Grow(e.sums[:0], max(1, len(req.Keys))*keySize)
 	for _, k := range req.Keys {
-		keys = append(keys, hashKey(keyItem, req.Endpoint, []byte(k)))
+		e.key(keyItem, k)
 	}
-	if len(keys) == 0 {
-		keys = [][]byte{hashKey(keyBody, req.Endpoint, req.Body)}
+	if len(req.Keys) == 0 {
+		e.keys = append(e.keys, hashKey(keyBody, req.Endpoint, req.Body))
 	}
 	if req.Quarantine != "" {
-		r.keys, keys = keys, [][]byte{hashKey(keyInert, req.Endpoint, req.Body)}
+		r.keys, e.keys = e.keys, [][]byte{hashKey(keyInert, req.Endpoint, req.Body)}
 	}
-	e := &entry{at: req.Endpoint, frame: frame(&r), keys: keys, held: req.Quarantine, done: make(chan answer, 1)}
-	e.price = int64(len(e.frame)+len(keys)*2*keySize) + 256
+	e.frame = appendFrame(e.frame[:0], &r)
+	e.price = int64(len(e.frame)+len(e.keys)*2*keySize) + 256
 	return e
 }
 
+// wait returns the writer's answer. Then nobody else has the entry, and its memory is free for the next one.
 func (e *entry) wait(ctx context.Context) (Receipt, error) {
 	select {
 	case a := <-e.done:
+		e.free()
 		return a.receipt, a.err
 	case <-ctx.Done():
 		return Receipt{}, ctx.Err()
 	}
+}
+
+// key adds the key of an item.
+func (e *entry) key(kind byte, item string) {
+	from := len(e.sums)
+	e.sums = appendKey(e.sums, kind, e.at, item)
+	e.keys = append(e.keys, e.sums[from:])
+}
+
+// entries are those that were answered.
+var entries = sync.Pool{New: func() any { return &entry{done: make(chan answer, 1)} }}
+
+// maxKept bounds the memory that an entry keeps for the next request.
+const maxKept = 64 << 10
+
+func (e *entry) free() {
+	if e.job != nil || cap(e.frame) > maxKept || cap(e.keys) > maxKept/keySize {
+		return
+	}
+	e.at, e.held, e.keys = Endpoint{}, "", e.keys[:0]
+	entries.Put(e)
 }
 
 // queue holds what waits for the writer, bounded in bytes and in age. What the writer has taken counts until it is

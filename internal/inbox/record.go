@@ -94,9 +94,13 @@ func sum(seq int64, b []byte) uint32 {
 }
 
 // frame encodes a record but for what only the writer knows: endpoint, seen and the sum.
-func frame(r *Record) []byte {
+func frame(r *Record) []byte { return appendFrame(nil, r) }
+
+// appendFrame makes a frame in the memory of b, which is empty.
+func appendFrame(b []byte, r *Record) []byte {
 	bits := (r.Items + 7) / 8
-	b := make([]byte, offSeen+bits, offSeen+bits+len(r.keys)*keySize+len(r.Method)+len(r.Note)+len(r.Quarantine)+len(r.header)+len(r.Body)+32)
+	b = slices.Grow(b, offSeen+bits+len(r.keys)*keySize+len(r.Method)+len(r.Note)+len(r.Quarantine)+len(r.header)+len(r.Body)+32)[:offSeen+bits]
+	clear(b)
 	b[offVersion] = recordVersion
 	if r.Quarantine != "" {
 		b[offFlags] = flagHeld
@@ -204,8 +208,8 @@ func appendText(b []byte, text string) []byte {
 
 // appendHeader writes the headers in a fixed order, so that equal requests are equal bytes.
 func appendHeader(b []byte, h http.Header) []byte {
-	var names []string
-	n := 0
+	var some [8]string
+	names, n := some[:0], 0
 	for name, values := range h {
 		names = append(names, name)
 		n += len(values)
@@ -231,13 +235,25 @@ func tag(seq int64, endpoint uint32) int64 {
 // hashKey makes the dedupe key of one item, or of a whole body: kind keeps those apart.
 func hashKey(kind byte, at Endpoint, key []byte) []byte {
 	h := sha256.New()
-	b := []byte{kind}
-	for _, part := range []string{at.Name, at.Vendor, at.Account, at.Type} {
-		b = appendText(b, part)
-	}
-	h.Write(b)
+	h.Write(appendScope(nil, kind, at))
 	h.Write(key)
 	return h.Sum(nil)[:keySize]
+}
+
+// appendKey appends what hashKey makes, without memory of its own for a key that is not long.
+func appendKey(b []byte, kind byte, at Endpoint, key string) []byte {
+	var text [256]byte
+	sum := sha256.Sum256(append(appendScope(text[:0], kind, at), key...))
+	return append(b, sum[:keySize]...)
+}
+
+// appendScope writes what a key is valid for.
+func appendScope(b []byte, kind byte, at Endpoint) []byte {
+	b = append(b, kind)
+	b = appendText(b, at.Name)
+	b = appendText(b, at.Vendor)
+	b = appendText(b, at.Account)
+	return appendText(b, at.Type)
 }
 
 const (
