@@ -56,7 +56,16 @@ type Applied struct {
 	Rejected []RowResult
 }
 
-// Rows takes decoded objects; a Puller or a webhook decoder appends to it.
+// Rows takes decoded objects; a Puller appends to it.
 type Rows interface {
 	AppendJSON(stream string, object []byte) error
+}
+
+// Events takes the rows of a webhook's items; a Hook appends to it.
+type Events interface {
+	// AppendEvent adds a row of an item. Members are all of its columns but the stream's cursor, which is the item's
+	// sequence: a JSON object on one line, in UTF-8, each name once and a column of the stream. They may be passed on
+	// without being looked at again, so the Hook makes sure of it, whatever the item holds. They are the caller's again
+	// when it returns.
+	AppendEvent(stream string, item int, members []byte) error
 }

@@ -118,7 +118,7 @@ type Hook interface {
 	Split(body []byte) ([]Item, error)
 	// Decode appends the rows of every stream that the request feeds, items that were seen before left out. Items it
 	// cannot read become rows too, with what is known of them and the item in "raw"; an error means that the body holds no items.
-	Decode(in *Received, out Rows) error
+	Decode(in *Received, out Events) error
 	// Reply is the answer that the vendor wants. err nil: stored. ErrForged and ErrStale refuse the request for good; any
 	// other error asks the vendor to send it again.
 	Reply(err error) Response

@@ -3,6 +3,7 @@ package connectortest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -59,14 +60,15 @@ func Streams(t *testing.T, src *connector.Source) {
 	}
 }
 
-// Sink is a connector.Rows that holds every row to its stream: no column but those it names, each of its type, no key
-// column empty. Rows are kept in the order in which they came. Close makes Arrow records of them.
+// Sink is a connector.Rows and connector.Events that holds every row to its stream: no column but those it names, each of
+// its type, no key column empty; and the row of an event to what a Hook vouches for. Rows are kept in the order in which they came. Close makes Arrow records of them.
 type Sink struct {
 	t       memory.TestingT
 	streams map[string]*connector.Stream
 	schemas map[string]*arrow.Schema
 	objects map[string][][]byte
 	Rows    map[string][]Row
+	Request int64 // the sequence of the request whose events it takes
 }
 
 // Row is a row by column, each value as JSON.
@@ -127,6 +129,46 @@ func (s *Sink) AppendJSON(stream string, object []byte) error {
 	s.objects[stream] = append(s.objects[stream], bytes.Clone(object))
 	s.Rows[stream] = append(s.Rows[stream], row)
 	return nil
+}
+
+// AppendEvent takes the row of an item.
+func (s *Sink) AppendEvent(stream string, item int, members []byte) error {
+	s.t.Helper()
+	if st := s.streams[stream]; st != nil {
+		if fault := Unsound(members, st.Cursor); fault != "" {
+			s.t.Errorf("stream %s: %s: %q", stream, fault, members)
+		}
+		return s.AppendJSON(stream, WithCursor(members, st.Cursor, (&connector.Received{Seq: s.Request}).ItemSeq(item)))
+	}
+	return s.AppendJSON(stream, members)
+}
+
+// WithCursor is the row of an event with its cursor.
+func WithCursor(members []byte, cursor string, seq int64) []byte {
+	row := fmt.Appendf(nil, "{%q:%d", cursor, seq)
+	if len(members) > len("{}") {
+		row = append(row, ',')
+	}
+	return append(row, members[min(1, len(members)):]...)
+}
+
+// Unsound says what of the promises of connector.Events the members break; "" if none.
+func Unsound(members []byte, cursor string) string {
+	var w rows.Walker
+	names := map[string]bool{cursor: true}
+	for ok := w.Open(members); ok && w.Next(); {
+		if names[string(w.Key())] {
+			return fmt.Sprintf("the name %q is there twice, or is the cursor's", w.Key())
+		}
+		names[string(w.Key())] = true
+	}
+	switch {
+	case !w.Whole() || members[0] != '{' || members[len(members)-1] != '}':
+		return "this is no JSON object, or not in UTF-8"
+	case bytes.ContainsAny(members, "\r\n"):
+		return "there are line breaks in it"
+	}
+	return ""
 }
 
 // Close holds the rows to what makes Arrow records of them.

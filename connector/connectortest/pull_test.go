@@ -50,3 +50,15 @@ func TestSinkCatches(t *testing.T) {
 		}
 	}
 }
+
+func TestUnsound(t *testing.T) {
+	for members, sound := range map[string]bool{
+		`{}`: true, `{"id":"1","raw":{"id":1,"id":2}}`: true,
+		`{"id":"1","seq":4}`: false, `{"id":"1","id":"2"}`: false, `{"id":"1","\u0069d":"2"}`: false, `["id"]`: false, ` {}`: false, "{} ": false, "": false,
+		"{\"raw\":[1,\n2]}": false, "{\"raw\":[1,\r2]}": false, "{\"id\":\"\xff\"}": false, `{"id":"\ud800"}`: false, `{"id":`: false,
+	} {
+		if fault := Unsound([]byte(members), "seq"); (fault == "") != sound {
+			t.Errorf("%s: %q", members, fault)
+		}
+	}
+}

@@ -75,7 +75,7 @@ func (h *hook) Split(body []byte) ([]connector.Item, error) {
 }
 
 // Decode makes the row of a callback.
-func (h *hook) Decode(in *connector.Received, out connector.Rows) error {
+func (h *hook) Decode(in *connector.Received, out connector.Events) error {
 	c, err := readCallback(in.Body)
 	if err != nil || in.Seen != nil && in.Seen(0) {
 		return err
@@ -87,14 +87,15 @@ func (h *hook) Decode(in *connector.Received, out connector.Rows) error {
 	}
 	var o rows.Object
 	o.Text("event_id", id)
-	o.Int("seq", in.ItemSeq(0))
 	o.Time("received_at", in.At.UTC())
 	o.Text("vendor", Vendor.Name)
 	o.Text("tenant_id", in.Tenant)
 	if err := h.appendTo(&o, c, in.Body); err != nil {
 		return err
 	}
-	return out.AppendJSON(streamImportResults, o.Bytes())
+	members := o.Bytes()
+	rows.Flatten(members)
+	return out.AppendEvent(streamImportResults, 0, members)
 }
 
 // Reply is what the vendor's own interface answers. That a status other than 200 makes it send the callback again is

@@ -32,6 +32,7 @@ func hookOf(t testing.TB, settings map[string]any) connector.Hook {
 func decode(t testing.TB, h connector.Hook, body string, seen bool) []connectortest.Row {
 	t.Helper()
 	sink := connectortest.NewSink(t, source)
+	sink.Request = 3
 	err := h.Decode(&connector.Received{
 		Seq: 3, At: time.Date(2026, 1, 6, 12, 0, 0, 0, time.UTC), Tenant: crm.UserID, Body: []byte(body), Seen: func(int) bool { return seen },
 	}, sink)

@@ -30,7 +30,7 @@ const codeDatabase = 509
 
 // AppendConfirm tells the address in callBackUrl, which is mostly empty, that all items were taken.
 func (h *hook) AppendConfirm(req *connector.Request, body []byte, now time.Time) (bool, error) {
-	if f, err := readFrame(body, false); err == nil && !f.callback {
+	if f, err := readFrame(body, nil); err == nil && !f.callback {
 		return false, nil // as mostly: to decode all of each body would cost a tenth of what the receiver does
 	}
 	var outer struct {

@@ -15,12 +15,13 @@ type item struct {
 	id, typ, friend, agent, updated              []byte
 	field, fieldType, fieldConfig, before, after []byte // of a profile change
 	follow, agentID, tenant                      []byte // of a follow-up that came by itself
+	known                                        bool   // the item could be read
 }
 
-// read notes the members of an item. It is false where the text is no JSON object; what was read till then is noted. The
-// first id counts, as it does in Split.
-func (it *item) read(w *rows.Walker, text []byte) bool {
-	for ok := text[0] == '{' && w.Open(text); ok && w.Next(); {
+// readAt notes the members of the item that stands at i. It is false where that is no JSON object; what was read till then
+// is noted. The first id counts, as it does in Split.
+func (it *item) readAt(w *rows.Walker, text []byte, i int) bool {
+	for ok := text[i] == '{' && w.OpenAt(text, i); ok && w.Next(); {
 		v := w.Value()
 		switch string(w.Key()) {
 		case "id":
@@ -53,32 +54,41 @@ func (it *item) read(w *rows.Walker, text []byte) bool {
 			it.tenant = v
 		}
 	}
-	return text[0] == '{' && w.Whole()
+	return text[i] == '{' && w.Whole()
+}
+
+// read reads an item of which text holds nothing else.
+func (it *item) read(w *rows.Walker, text []byte) bool {
+	return it.readAt(w, text, 0) && rows.SkipSpace(text, w.End()) == len(text)
 }
 
 // decoder turns the items of one request into rows.
 type decoder struct {
 	hook  *hook
 	in    *connector.Received
-	out   connector.Rows
+	out   connector.Events
 	walk  rows.Walker
 	head  []byte // members that all rows of the request share
 	row   []byte
 	text  []byte // an unescaped value
 	list  []byte // a list as JSON
-	last  []byte // the time read last, as written
-	when  []byte // what it is
-	item  item
-	known bool // the item could be read
+	hour  hour   // of the time read last
+	items []item // the first ones of the request
+	item  *item
+	own   item // one that was not read ahead
 }
 
+// readAhead is how many items of a request are read while their list is: as many as the vendor sends. Others are read
+// one by one.
+const readAhead = 64
+
 // Decode reads each item for itself; which kind it is says its shape, not the address that it was sent to.
-func (h *hook) Decode(in *connector.Received, out connector.Rows) error {
-	f, err := readFrame(in.Body, true)
+func (h *hook) Decode(in *connector.Received, out connector.Events) error {
+	d := decoder{hook: h, in: in, out: out, row: make([]byte, 0, 1024), head: make([]byte, 0, 128)}
+	f, err := readFrame(in.Body, d.readItem)
 	if err != nil {
 		return fmt.Errorf("socialepoch: %s: %w", h.webhook, err)
 	}
-	d := decoder{hook: h, in: in, out: out, row: make([]byte, 0, 1024), head: make([]byte, 0, 128)}
 	d.head = in.At.UTC().AppendFormat(append(d.head, `,"received_at":"`...), timestamp)
 	d.head = rows.AppendString(append(d.head, `","vendor":"socialepoch","tenant_id":`...), in.Tenant)
 	for i, s := range f.items {
@@ -92,32 +102,52 @@ func (h *hook) Decode(in *connector.Received, out connector.Rows) error {
 	return nil
 }
 
+// readItem reads the item at i, and finds its end.
+func (d *decoder) readItem(body []byte, i int) (end int) {
+	if len(d.items) == readAhead {
+		return rows.Span(body, i)
+	}
+	if d.items == nil {
+		d.items = make([]item, 0, min(readAhead, len(body)/64+1))
+	}
+	d.items = append(d.items, item{})
+	it := &d.items[len(d.items)-1]
+	if it.known = it.readAt(&d.walk, body, i); it.known {
+		return d.walk.End()
+	}
+	return rows.Span(body, i)
+}
+
 // event makes the row of one item.
 func (d *decoder) event(i int, text []byte) error {
-	it := &d.item
-	*it = item{}
-	d.known = it.read(&d.walk, text)
-	key := d.hook.keyOf(it.id, text)
+	it := &d.own
+	if i < len(d.items) {
+		it = &d.items[i]
+	} else {
+		*it = item{}
+		it.known = it.read(&d.walk, text)
+	}
+	d.item = it
+	d.row = append(d.hook.appendKey(append(d.row[:0], `{"event_id":"`...), it.id, text), '"')
 	raw := text
-	if !d.known {
+	if !it.known {
 		// What cannot stand as JSON in a row stands there as a text. Most such items have half a character in them, where
 		// the vendor cut a value; with a mark in its place they can be read.
 		raw = rows.AppendQuoted(nil, text)
 		*it = item{}
 		if mended, ok := withMarks(text); ok {
-			d.known = it.read(&d.walk, mended)
+			it.known = it.read(&d.walk, mended)
 		}
-		if !d.known {
+		if !it.known {
 			*it = item{}
 		}
 	}
-	d.row = append(append(append(d.row[:0], `{"event_id":"`...), key...), `","seq":`...)
-	d.row = strconv.AppendInt(d.row, d.in.ItemSeq(i), 10)
 	d.row = d.appendTime(d.row, `,"occurred_at":`, it.updated)
 	d.row = append(d.row, d.head...)
 	stream := d.fill()
 	d.row = append(append(append(d.row, `,"raw":`...), raw...), '}')
-	return d.out.AppendJSON(stream, d.row)
+	rows.Flatten(d.row)
+	return d.out.AppendEvent(stream, i, d.row)
 }
 
 // withMarks is the item with U+FFFD in the place of bytes and escapes that are no characters; false where it is no JSON
@@ -141,8 +171,8 @@ const (
 
 // fill appends what is known of the item, and says which stream it belongs to.
 func (d *decoder) fill() (stream string) {
-	it := &d.item
-	if !d.known {
+	it := d.item
+	if !it.known {
 		return d.fallback()
 	}
 	kind, hasKind := small(it.typ)
@@ -177,7 +207,7 @@ func (d *decoder) fallback() string {
 
 // appendPeople appends whom the item is about and who acted.
 func (d *decoder) appendPeople() {
-	it := &d.item
+	it := d.item
 	d.row = appendText(d.row, `,"agent":`, it.agent)
 	name := `,"whatsapp":"`
 	if d.hook.account {
@@ -190,7 +220,7 @@ func (d *decoder) appendPeople() {
 
 // appendFollow appends a follow-up.
 func (d *decoder) appendFollow(webhook string, content, before []byte) {
-	it := &d.item
+	it := d.item
 	d.row = append(append(append(d.row, `,"webhook":"`...), webhook...), '"')
 	d.appendPeople()
 	d.row = appendText(d.row, `,"agent_id":`, it.agentID)
@@ -225,7 +255,7 @@ func (d *decoder) appendFollow(webhook string, content, before []byte) {
 
 // appendChange appends a profile change. f is the basic field, if it is one that is known.
 func (d *decoder) appendChange(kind int, hasKind bool, f profileField, aliased bool) {
-	it := &d.item
+	it := d.item
 	if hasKind {
 		d.row = strconv.AppendInt(append(d.row, `,"change_type":`...), int64(kind), 10)
 	}

@@ -1,6 +1,7 @@
 package socialepoch
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,16 +12,23 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/connectortest"
 )
 
 // collector keeps the rows of all streams, and holds each to the stream's table.
 type collector struct {
+	request int64 // their sequence; 0: that of decodeItems
 	rows    []map[string]any
 	streams []string
 	fault   string
 }
 
-func (c *collector) AppendJSON(stream string, object []byte) error {
+func (c *collector) AppendEvent(stream string, item int, members []byte) error {
+	if fault := connectortest.Unsound(members, "seq"); fault != "" {
+		c.fault = fault + ": " + string(members)
+	}
+	in := connector.Received{Seq: cmp.Or(c.request, 7)}
+	object := connectortest.WithCursor(members, "seq", in.ItemSeq(item))
 	var row map[string]any
 	if err := json.Unmarshal(object, &row); err != nil {
 		return fmt.Errorf("%s: %w", object, err)
@@ -318,7 +326,7 @@ func TestStrangeItems(t *testing.T) {
 
 // Items that were stored before are left out, and the others keep their numbers.
 func TestSeenItems(t *testing.T) {
-	out := &collector{}
+	out := &collector{request: 3}
 	in := &connector.Received{
 		Seq: 3, At: arrival, Tenant: "82", Body: []byte(`{"data":[` + change("a", 0, 1, "", "0") + "," + change("a", 0, 1, "", "1") + "," + change("a", 0, 1, "", "2") + `]}`),
 		Seen: func(i int) bool { return i == 1 },
@@ -333,7 +341,7 @@ func TestSeenItems(t *testing.T) {
 
 type failing struct{ err error }
 
-func (f failing) AppendJSON(string, []byte) error { return f.err }
+func (f failing) AppendEvent(string, int, []byte) error { return f.err }
 
 func TestDecodePassesErrorsOn(t *testing.T) {
 	full := fmt.Errorf("full")
@@ -347,6 +355,45 @@ func TestTimesAreWrittenAsTheirLayout(t *testing.T) {
 	for _, at := range []time.Time{arrival, time.Unix(0, 0), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), time.Date(1, 2, 3, 4, 5, 6, 78e6, time.FixedZone("", -5*3600)), time.UnixMilli(9_999_999_999_999)} {
 		if got, want := string(appendUTC(nil, at)), at.UTC().Format(timestamp); got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// A body with line breaks gives rows without.
+func TestPrettyBody(t *testing.T) {
+	out := decodeItems(t, hookPortrait, listening(), "{\r\n  \"id\": \"a\",\n  \"type\": 2, \"targetValue\": \"{\\n\\\"data\\\":\\n{}}\"\n}\n,\n[1,\n2]\n,{\"a\n\":1}")
+	if len(out.rows) != 3 || out.rows[0]["event_id"] != "a" || fmt.Sprint(out.rows[0]["content"]) != "map[data:map[]]" || out.rows[1]["raw"] != "[1,\n2]" || out.rows[2]["raw"] != "{\"a\n\":1}" {
+		t.Errorf("%v", out.rows)
+	}
+}
+
+// A time of an hour that was met before is what it is when it is read anew, in every zone, also where clocks are set.
+func TestHours(t *testing.T) {
+	for _, name := range []string{"Asia/Shanghai", "UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Monrovia", "Europe/Berlin"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hook := hookFor(t, hookPortrait, listening()).(*hook)
+		hook.zone = zone
+		d, hits := decoder{hook: hook}, 0
+		for _, day := range []string{"2026-03-08", "2026-11-01", "2026/10/25", "2026-03-29", "2026-04-05", "2026-10-04", "1972-01-07", "1919-04-13", "1900-01-01"} {
+			for i := range 24 * 60 {
+				text := fmt.Sprintf("%s%c%02d:%02d:%02d", day, " T"[i/7%2], i/60, i%60, i*7%61) // some have 60 seconds
+				if d.hour.has([]byte(text)) {
+					hits++
+				}
+				want := ""
+				if at, ok := readTime([]byte(text), zone); ok {
+					want = `"at":"` + at.UTC().Format(timestamp) + `"`
+				}
+				if got := string(d.appendTime(nil, `"at":`, []byte(`"`+text+`"`))); got != want {
+					t.Fatalf("%s, %s: got %s, want %s", name, text, got, want)
+				}
+			}
+		}
+		if whole := name != "Asia/Kolkata" && name != "Australia/Lord_Howe"; whole && hits < 5000 {
+			t.Errorf("%s: %d times of a known hour", name, hits)
 		}
 	}
 }

@@ -28,12 +28,15 @@ var (
 	errItems   = errors.New("the list named data is broken")
 )
 
-// readFrame finds the members, and the items if they are asked for. Of a body that is cut or has no list it finds what it
+// itemEnd finds the end of the item at i by brackets and quotes alone; i or less where there is none.
+func itemEnd(body []byte, i int) int { return rows.Span(body, i) }
+
+// readFrame finds the members, and the items if there is a function that finds where they end. Of a body that is cut or has no list it finds what it
 // can beside the error.
-func readFrame(body []byte, wantItems bool) (f frame, err error) {
+func readFrame(body []byte, item func([]byte, int) int) (f frame, err error) {
 	i := rows.SkipSpace(body, 0)
 	if i < len(body) && body[i] == '[' { // the list alone, where everything else is in headers
-		end, err := f.readList(body, i, wantItems)
+		end, err := f.readList(body, i, item)
 		if err == nil && rows.SkipSpace(body, end) != len(body) {
 			err = errNoFrame
 		}
@@ -54,7 +57,7 @@ func readFrame(body []byte, wantItems bool) (f frame, err error) {
 			if f.hasList {
 				return f, errTwice
 			}
-			end, err = f.readList(body, value, wantItems)
+			end, err = f.readList(body, value, item)
 			if err != nil {
 				return f, err
 			}
@@ -75,10 +78,10 @@ func readFrame(body []byte, wantItems bool) (f frame, err error) {
 }
 
 // readList finds the end of the list, or single item, at i.
-func (f *frame) readList(body []byte, i int, wantItems bool) (end int, err error) {
+func (f *frame) readList(body []byte, i int, item func([]byte, int) int) (end int, err error) {
 	f.hasList = true
-	if wantItems && body[i] == '[' {
-		f.items, end, err = spans(body, i, maxItems)
+	if item != nil && body[i] == '[' {
+		f.items, end, err = spans(body, i, maxItems, item)
 		return end, err
 	}
 	if end = rows.Span(body, i); end < 0 {
@@ -134,7 +137,7 @@ func (f *frame) set(key, value []byte, seen *[4]bool) {
 type span struct{ from, to int }
 
 // spans finds the items of the list at i, and the end of the list. What stands behind the first most of them is one more.
-func spans(body []byte, i, most int) (found []span, end int, err error) {
+func spans(body []byte, i, most int, item func([]byte, int) int) (found []span, end int, err error) {
 	found = make([]span, 0, min(64, (len(body)-i)/64+1))
 	start := i
 	for i = rows.SkipSpace(body, i+1); i < len(body) && body[i] != ']'; {
@@ -144,7 +147,7 @@ func spans(body []byte, i, most int) (found []span, end int, err error) {
 			}
 			return append(found, span{i, end - 1}), end, nil
 		}
-		to := rows.Span(body, i)
+		to := item(body, i)
 		if to <= i {
 			return nil, 0, errItems
 		}

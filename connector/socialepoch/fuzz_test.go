@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/connectortest"
 	"github.com/sluicehq/sluice/internal/rows"
 )
 
@@ -59,11 +60,11 @@ type ofStream struct {
 	b      *rows.Builder
 }
 
-func (s ofStream) AppendJSON(stream string, object []byte) error {
+func (s ofStream) AppendEvent(stream string, item int, members []byte) error {
 	if stream != s.stream {
 		return nil
 	}
-	if r := s.b.Append(object); r != nil {
+	if r := s.b.Append(connectortest.WithCursor(members, "seq", int64(item))); r != nil {
 		return r
 	}
 	return nil
@@ -127,7 +128,7 @@ func benchBody(seq, n int) []byte {
 
 type discard struct{ bytes int }
 
-func (d *discard) AppendJSON(_ string, object []byte) error {
+func (d *discard) AppendEvent(_ string, _ int, object []byte) error {
 	d.bytes += len(object)
 	return nil
 }

@@ -178,7 +178,7 @@ type friends struct {
 }
 
 func (f *friends) appendAll(list []byte) error {
-	found, end, err := spans(list, 0, len(list))
+	found, end, err := spans(list, 0, len(list), itemEnd)
 	if err == nil && rows.SkipSpace(list, end) != len(list) {
 		err = errItems
 	}

@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/connectortest"
 	"github.com/sluicehq/sluice/connector/socialepoch"
 	sesandbox "github.com/sluicehq/sluice/connector/socialepoch/sandbox"
 	"github.com/sluicehq/sluice/internal/sandbox"
@@ -130,6 +131,10 @@ func (t *table) AppendJSON(stream string, object []byte) error {
 	}
 	t.rows[stream] = append(t.rows[stream], row)
 	return nil
+}
+
+func (t *table) AppendEvent(stream string, item int, members []byte) error {
+	return t.AppendJSON(stream, connectortest.WithCursor(members, "seq", int64(item)))
 }
 
 // outlet is the sandbox, telling an inbox of changes to one customer.

@@ -140,22 +140,49 @@ func appendElements(w *rows.Walker, text []byte, add func([]byte)) bool {
 }
 
 // appendTime appends a member for a time of the vendor's: local, without zone, or milliseconds since 1970. Nothing where
-// it is none. Neighbours often have the same time, so the last one is kept.
+// it is none.
 func (d *decoder) appendTime(dst []byte, name string, value []byte) []byte {
 	if !present(value) {
 		return dst
 	}
-	if len(d.last) == 0 || !bytes.Equal(d.last, value) {
-		t, ok := readTime(d.unquoted(value), d.hook.zone)
-		d.last, d.when = append(d.last[:0], value...), d.when[:0]
-		if ok {
-			d.when = appendUTC(d.when, t)
-		}
+	text := d.unquoted(value)
+	if d.hour.has(text) {
+		return append(append(append(append(append(dst, name...), '"'), d.hour.utc[:]...), text[len(d.hour.local):]...), `.000Z"`...)
 	}
-	if len(d.when) == 0 {
+	t, ok := readTime(text, d.hook.zone)
+	if !ok {
 		return dst
 	}
-	return append(append(append(append(dst, name...), '"'), d.when...), '"')
+	d.hour.learn(text, d.hook.zone)
+	return append(appendUTC(append(append(dst, name...), '"'), t), '"')
+}
+
+// hour is one of the vendor's hours and what it is in UTC: neighbours mostly have it in common.
+type hour struct {
+	known      bool
+	local, utc [len("2006-01-02T15")]byte
+}
+
+// has reports whether text is a time of this hour, such as 2022-09-29 20:34:58.
+func (h *hour) has(text []byte) bool {
+	return h.known && len(text) == len("2006-01-02T15:04:05") && string(text[:len(h.local)]) == string(h.local[:]) && text[13] == ':' && text[16] == ':' &&
+		text[14] <= '5' && twoDigits(text[14:]) >= 0 && text[17] <= '5' && twoDigits(text[17:]) >= 0
+}
+
+// learn notes the hour of a time that was read. An hour in which the clock is set, or that is not a whole one in UTC, is
+// none.
+func (h *hour) learn(text []byte, zone *time.Location) {
+	if h.known = false; len(text) != len("2006-01-02T15:04:05") {
+		return
+	}
+	copy(h.local[:], text)
+	var buf [len(timestamp)]byte
+	first, ok := readTime(append(append(buf[:0], h.local[:]...), ":00:00"...), zone)
+	last, okToo := readTime(append(append(buf[:0], h.local[:]...), ":59:59"...), zone)
+	if ok && okToo && last.Sub(first) == time.Hour-time.Second && first.UTC().Minute() == 0 && first.UTC().Second() == 0 {
+		h.known = true
+		copy(h.utc[:], appendUTC(buf[:0], first))
+	}
 }
 
 // appendUTC writes a time as its layout timestamp does, in a third of the time.

@@ -144,7 +144,7 @@ func inHeaders(header http.Header) (c credentials) {
 }
 
 func inBody(body []byte) (c credentials) {
-	f, _ := readFrame(body, false) // of a broken body too: it is stored if it can be believed
+	f, _ := readFrame(body, nil) // of a broken body too: it is stored if it can be believed
 	text := func(value []byte) string {
 		var s string
 		switch {
@@ -249,7 +249,7 @@ func (h *hook) check(c credentials, now time.Time) (connector.Ticket, error) {
 
 // Split gives each item of the list named data the key by which a repeat of it is known.
 func (h *hook) Split(body []byte) ([]connector.Item, error) {
-	f, err := readFrame(body, true)
+	f, err := readFrame(body, itemEnd)
 	if err != nil {
 		return nil, fmt.Errorf("socialepoch: %s: %w", h.webhook, err)
 	}
@@ -275,20 +275,25 @@ func (h *hook) key(w *rows.Walker, item []byte) string {
 	return h.keyOf(nil, item)
 }
 
-// keyOf is the key of an item whose id is written so; nil: it has none. Only a short id of plain
-// text, or a number other than 0, names an event.
+// keyOf is the key of an item whose id is written so; nil: it has none.
 func (h *hook) keyOf(id, item []byte) string {
+	var buf [2 * sha256.Size]byte
+	return string(h.appendKey(buf[:0], id, item))
+}
+
+// appendKey appends the key of an item. Only a short id of plain text, or a number other than 0, names an event.
+func (h *hook) appendKey(dst, id, item []byte) []byte {
 	const most = 128
 	if n := len(id); !h.hashed && n > 2 && n < most && id[0] == '"' && plainID(id[1:n-1]) {
-		return string(id[1 : n-1])
+		return append(dst, id[1:n-1]...)
 	} else if !h.hashed && n > 0 && n < most && id[0] >= '1' && id[0] <= '9' {
-		return string(id)
+		return append(dst, id...)
 	}
 	var sum [sha256.Size]byte
 	mac := sha256.New()
 	_, _ = io.WriteString(mac, h.tenant+"\x00")
 	_, _ = mac.Write(item)
-	return hex.EncodeToString(mac.Sum(sum[:0]))
+	return hex.AppendEncode(dst, mac.Sum(sum[:0]))
 }
 
 func plainID(id []byte) bool {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/connector/connectortest"
 )
 
 const testSecret = "f9a40a4780f5e1306c46f1c8daecee3b"
@@ -286,8 +287,8 @@ type lastOf struct {
 	row []byte
 }
 
-func (l *lastOf) AppendJSON(_ string, object []byte) error {
-	l.n, l.row = l.n+1, append(l.row[:0], object...)
+func (l *lastOf) AppendEvent(_ string, item int, members []byte) error {
+	l.n, l.row = l.n+1, connectortest.WithCursor(members, "seq", int64(item))
 	return nil
 }
 

@@ -28,6 +28,7 @@ type decoder struct {
 	*Reader
 	builder *rows.Builder
 	object  rows.Object
+	event   []byte // a row with its cursor
 	now     request
 	ready   []connector.Batch
 }
@@ -79,7 +80,7 @@ func (d *decoder) take(rec *inbox.Record) error {
 	return nil
 }
 
-// decode gives the request to its decoder, which calls AppendJSON. Items up to the position that the Reader began at were
+// decode gives the request to its decoder, which calls AppendEvent. Items up to the position that the Reader began at were
 // had before, like those that came in an earlier request.
 func (d *decoder) decode(rec *inbox.Record) (failure error) {
 	hook := d.hooks[rec.Endpoint.Type]
@@ -99,44 +100,54 @@ func (d *decoder) decode(rec *inbox.Record) (failure error) {
 	return hook.Decode(&in, d)
 }
 
-// AppendJSON takes a row from the webhook's own decoder.
-func (d *decoder) AppendJSON(stream string, object []byte) error {
+// AppendEvent takes a row from the webhook's own decoder. Rows that are passed on as they are need not be looked at.
+func (d *decoder) AppendEvent(stream string, item int, members []byte) error {
 	if stream != d.Stream.Name || d.now.fatal != nil {
 		return d.now.fatal
 	}
 	if d.full() {
 		d.cutInside()
 	}
-	if refusal := d.builder.Append(object); refusal != nil {
-		d.now.fatal = d.misfit(object, refusal)
+	seq := inbox.RowSeq(d.now.rec.Seq, item)
+	var refusal *rows.Refusal
+	if d.builder.Keeps() {
+		refusal = d.builder.AppendKept(seq, members)
+	} else {
+		d.event = withCursor(d.event[:0], d.Stream.Cursor, seq, members)
+		refusal = d.builder.Append(d.event)
+	}
+	if refusal != nil {
+		d.now.fatal = d.misfit(seq, members, refusal)
 	}
 	return d.now.fatal
 }
 
+// withCursor appends the object that has the cursor as its first member.
+func withCursor(dst []byte, cursor string, seq int64, members []byte) []byte {
+	dst = strconv.AppendInt(append(rows.AppendString(append(dst, '{'), cursor), ':'), seq, 10)
+	if len(members) > len("{}") {
+		dst = append(dst, ',')
+	}
+	return append(dst, members[min(1, len(members)):]...)
+}
+
 // misfit keeps a row that does not fit the stream as one that has the row, as it is, in its column raw.
-func (d *decoder) misfit(object []byte, why *rows.Refusal) error {
+func (d *decoder) misfit(seq int64, members []byte, why *rows.Refusal) error {
 	rec := d.now.rec
 	d.now.misfits++
 	if d.unread.Add(1) <= told {
 		d.Logger.Warn("an event does not fit the columns of its stream; it is kept as text in the column raw",
 			"stream", d.Stream.Name, "request", rec.Seq, "code", why.Code, "column", why.Field, "message", why.Message)
 	}
-	id, seq := fmt.Sprintf("%s-%d", requestID(rec), d.now.misfits), d.behind(rec)
+	id := fmt.Sprintf("%s-%d", requestID(rec), d.now.misfits)
 	var w rows.Walker
-	for ok := w.Open(object); ok && w.Next(); {
-		switch string(w.Key()) {
-		case "event_id":
-			var text string
-			if json.Unmarshal(w.Value(), &text) == nil && text != "" {
-				id = text
-			}
-		case d.Stream.Cursor:
-			if n, err := strconv.ParseInt(string(w.Value()), 10, 64); err == nil {
-				seq = n
-			}
+	for ok := w.Open(members); ok && w.Next(); {
+		var text string
+		if string(w.Key()) == "event_id" && json.Unmarshal(w.Value(), &text) == nil && text != "" {
+			id = text
 		}
 	}
-	return d.keep(rec, id, seq, object, false)
+	return d.keep(rec, id, seq, members, false)
 }
 
 // whole appends the row about the request itself: of raw_events always, of other streams where it could not be read.

@@ -99,24 +99,20 @@ type broken struct {
 	how  string
 }
 
-func (b broken) Decode(in *connector.Received, out connector.Rows) error {
+func (b broken) Decode(in *connector.Received, out connector.Events) error {
 	return b.Hook.Decode(in, breaking{b, in, out, new(int)})
 }
 
 type breaking struct {
 	broken
 	in  *connector.Received
-	out connector.Rows
+	out connector.Events
 	n   *int
 }
 
-func (b breaking) AppendJSON(stream string, object []byte) error {
-	var row map[string]any
-	if err := json.Unmarshal(object, &row); err != nil {
-		return err
-	}
-	if int(row["seq"].(float64))%inbox.ItemsPerRequest != b.item {
-		return b.out.AppendJSON(stream, object)
+func (b breaking) AppendEvent(stream string, item int, object []byte) error {
+	if item != b.item {
+		return b.out.AppendEvent(stream, item, object)
 	}
 	switch b.how {
 	case "panic":
@@ -128,7 +124,7 @@ func (b breaking) AppendJSON(stream string, object []byte) error {
 	case "text":
 		object = append(bytes.Clone(object[:len(object)-1]), '\xff')
 	}
-	return b.out.AppendJSON(stream, object)
+	return b.out.AppendEvent(stream, item, object)
 }
 
 // A decoder that breaks down loses nothing: the request, or the row, comes as it is, and is told.

@@ -121,7 +121,7 @@ func (b *Builder) Bytes() int64 { return b.bytes }
 func (b *Builder) Append(object []byte) *Refusal {
 	size := int64(len(object)) + b.fixed + int64(len(b.nullBit))
 	if b.bytes+size > maxStaged {
-		return &Refusal{Code: connector.CodeTooBig, Message: "a record of rows would outgrow 2 GiB; make smaller batches"}
+		return tooBig()
 	}
 	b.row++
 	b.listed = 0

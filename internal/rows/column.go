@@ -136,7 +136,9 @@ func (c *column) closeList() {
 	c.ends = append(c.ends, int32(c.values.rows))
 }
 
-// flatten turns the line breaks between the tokens of valid JSON into spaces. Within strings there are none.
+// Flatten turns the line breaks between the tokens of valid JSON into spaces. Within strings there are none.
+func Flatten(b []byte) { flatten(b) }
+
 func flatten(b []byte) {
 	for _, br := range [...]byte{'\n', '\r'} {
 		for rest := b; ; {

@@ -17,6 +17,7 @@ type Walker struct {
 	text       []byte
 	at         int
 	last       byte // what closes the text
+	part       bool // more may follow behind it
 	state      walkState
 	key, value []byte
 }
@@ -32,7 +33,18 @@ const (
 
 // Open begins with text, and reports whether that is an object or an array.
 func (w *Walker) Open(text []byte) bool {
-	i := skipSpace(text, 0)
+	w.part = false
+	return w.open(text, skipSpace(text, 0))
+}
+
+// OpenAt begins with what stands at i of text, and reports whether that is an object or an array. Behind it anything may
+// follow: once it was walked whole, End is where it ends.
+func (w *Walker) OpenAt(text []byte, i int) bool {
+	w.part = true
+	return w.open(text, i)
+}
+
+func (w *Walker) open(text []byte, i int) bool {
 	w.text, w.key, w.value, w.state = text, nil, nil, walkBroken
 	if i >= len(text) || text[i] != '{' && text[i] != '[' {
 		return false
@@ -51,7 +63,8 @@ func (w *Walker) Next() bool {
 	case i >= len(w.text):
 		return w.stop(walkBroken)
 	case w.text[i] == w.last:
-		if skipSpace(w.text, i+1) < len(w.text) {
+		w.at = i + 1
+		if !w.part && skipSpace(w.text, w.at) < len(w.text) {
 			return w.stop(walkBroken)
 		}
 		return w.stop(walkDone)
@@ -109,6 +122,9 @@ func (w *Walker) Value() []byte { return w.value }
 
 // Whole reports whether the text was walked to its end and is valid JSON.
 func (w *Walker) Whole() bool { return w.state == walkDone }
+
+// End is the place behind an object or array that was walked whole.
+func (w *Walker) End() int { return w.at }
 
 // Span returns the end of the value that starts at i, found by brackets and quotes alone: what lies between them need not
 // be JSON. It returns i where no value starts, and -1 where the value has no end.

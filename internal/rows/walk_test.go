@@ -41,6 +41,22 @@ func TestWalker(t *testing.T) {
 	}
 }
 
+// What stands in the middle of a text is walked to its own end.
+func TestWalkerAt(t *testing.T) {
+	const text = `[{"a":[1]} ,{"b":2}x,{"c":]`
+	var w Walker
+	for _, tc := range []struct {
+		at, end int
+		whole   bool
+	}{{1, 10, true}, {12, 19, true}, {6, 9, true}, {21, 0, false}, {0, 0, false}, {11, 0, false}, {len(text), 0, false}} {
+		for ok := w.OpenAt([]byte(text), tc.at); ok && w.Next(); {
+		}
+		if w.Whole() != tc.whole || tc.whole && w.End() != tc.end {
+			t.Errorf("at %d: whole %v, end %d, want %v, %d", tc.at, w.Whole(), w.End(), tc.whole, tc.end)
+		}
+	}
+}
+
 func TestSpan(t *testing.T) {
 	for _, tt := range []struct {
 		text string
