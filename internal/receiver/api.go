@@ -190,6 +190,8 @@ func (r *Receiver) again(f func(context.Context, int64) (inbox.Receipt, error)) 
 		if err != nil {
 			return nil, err
 		}
-		return f(req.Context(), seq)
+		receipt, err := f(req.Context(), seq)
+		r.later.wakeAll() // it may ask for a call
+		return receipt, err
 	}
 }

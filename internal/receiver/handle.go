@@ -201,7 +201,9 @@ func (r *Receiver) take(req *http.Request, e *Endpoint, body []byte) (outcome st
 	default:
 		outcome = stored
 	}
-	r.later.add(task{endpoint: e, at: in.Endpoint, body: body, repeat: receipt.Duplicate})
+	if in.FollowUp {
+		r.later.wake(e.Name)
+	}
 	return outcome, nil
 }
 
@@ -212,6 +214,7 @@ func (r *Receiver) request(e *Endpoint, t connector.Ticket, req *http.Request, b
 		Method:   req.Method, Header: kept(req.Header), Body: body, ReceivedAt: now,
 	}
 	in.Keys, in.Note = keys(e.Hook, body)
+	in.FollowUp = r.later.asks(e, body)
 	if t.Token != "" && !t.HasBody {
 		id := ticketID(e.Name, t)
 		expires := t.Expires

@@ -1,211 +1,174 @@
 package receiver
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
-	"net/http"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
-	"github.com/sluicehq/sluice/internal/inbox"
 )
 
 const (
-	laterWaiting = 1000
-	laterWorkers = 4
-	laterTries   = 3
-	maxAnswer    = 32 << 20
+	// giveUpAfter is how long after it was stored a request's calls are tried: a call that has not come through in a day
+	// finds nobody who waits for it. A person who does replays the request.
+	giveUpAfter = 24 * time.Hour
+	sweepEvery  = time.Minute
+	flushEvery  = time.Second
+
+	// laterPause is the wait before a call that failed is made again; it grows fourfold while none comes through. The
+	// vendor's signature is good for a minute, and each try is signed anew.
+	laterPause   = 2 * time.Second
+	laterLongest = 5 * time.Minute
 )
 
-// laterPause is the wait before the second try; before the third it is four times as long. The vendor's
-// signature is good for a minute, and each try is signed anew.
-const laterPause = 2 * time.Second
-
-// task is a stored request whose hook may have a call to make.
-type task struct {
-	endpoint *Endpoint
-	at       inbox.Endpoint
-	body     []byte
-	repeat   bool // all of it had come before
-}
-
-// later makes the calls that stored requests ask for, outside of their handlers. What waits when the process ends is not
-// called for: a Fetcher's rows hold the address, and a Confirmer's vendor has its answer. A repeat is not confirmed again.
-// It is fetched again, since the process may have ended before; what has been fetched is known by its keys.
+// later makes the calls that stored requests ask for, outside of their handlers. Which these are is written down with the
+// requests: the inbox's list of follow-ups. So neither a crash nor a call that takes long loses one, and none waits in
+// memory.
+//
+//	handler: asks? ─▶ inbox.Append, on the list ─▶ answer ─▶ wake
+//	lane, one an endpoint: the list, a chunk at a time ─▶ the record ─▶ its calls ─▶ done ─▶ off the list, once a second
+//
+// A process that dies between a call and the end of that second makes the call again, and that is harmless: what was
+// fetched before is known by its keys, and a confirmation says the same as the one before.
 type later struct {
 	r     *Receiver
-	tasks chan task
+	lanes map[string]*lane // by the name of the endpoint; those whose hooks make calls
 	pause time.Duration
+	quiet *quiet // of calls that will be made again
+
+	mu   sync.Mutex
+	done map[int64]bool // needs no call any more, and is still on the list
 }
 
 func newLater(r *Receiver) *later {
-	return &later{r: r, tasks: make(chan task, laterWaiting), pause: laterPause}
-}
-
-// add queues a task if its hook makes calls at all.
-func (l *later) add(t task) {
-	_, fetches := t.endpoint.Hook.(connector.Fetcher)
-	_, confirms := t.endpoint.Hook.(connector.Confirmer)
-	if !(fetches && l.r.opts.Calls != nil) && (!confirms || t.repeat) {
-		return
+	l := &later{r: r, lanes: map[string]*lane{}, pause: laterPause, quiet: newQuiet(time.Minute), done: map[int64]bool{}}
+	for i := range r.opts.Endpoints {
+		e := &r.opts.Endpoints[i]
+		if l.fetcher(e) != nil || confirmer(e) != nil {
+			l.lanes[e.Name] = &lane{l: l, e: e, wake: make(chan struct{}, 1)}
+		}
 	}
-	select {
-	case l.tasks <- t:
-	default:
-		l.r.metrics.call("fetch_or_confirm", "dropped")
-		l.r.opts.Log.Warn("too many calls wait: the one that a request asks for is not made", "endpoint", t.endpoint.Name)
+	return l
+}
+
+// fetcher returns what fetches for an endpoint, nil if nothing does.
+func (l *later) fetcher(e *Endpoint) connector.Fetcher {
+	if f, ok := e.Hook.(connector.Fetcher); ok && l.r.opts.Calls != nil {
+		return f
 	}
+	return nil
 }
 
-func (l *later) run(ctx context.Context) {
-	var work sync.WaitGroup
-	for range laterWorkers {
-		work.Go(func() {
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case t := <-l.tasks:
-					l.do(ctx, t)
-				}
-			}
-		})
-	}
-	work.Wait()
+func confirmer(e *Endpoint) connector.Confirmer {
+	c, _ := e.Hook.(connector.Confirmer)
+	return c
 }
 
-// do makes the calls of one request. A panic in a hook ends the task, not the process.
-func (l *later) do(ctx context.Context, t task) {
-	defer func() {
-		if p := recover(); p != nil {
-			l.r.metrics.call("fetch_or_confirm", "internal")
-			l.r.opts.Log.Error("a call could not be made: this is a fault of Sluice", "endpoint", t.endpoint.Name, "panic", p)
-		}
-	}()
-	if c, ok := t.endpoint.Hook.(connector.Confirmer); ok && !t.repeat {
-		l.confirm(ctx, t, c)
-	}
-	if f, ok := t.endpoint.Hook.(connector.Fetcher); ok && l.r.opts.Calls != nil {
-		l.fetch(ctx, t, f)
-	}
-}
-
-func (l *later) confirm(ctx context.Context, t task, c connector.Confirmer) {
-	l.attempts(ctx, t, "confirm", func() (connector.Outcome, bool, error) {
-		var req connector.Request
-		asked, err := c.AppendConfirm(&req, t.body, l.r.opts.Clock())
-		if err != nil || !asked {
-			return connector.Outcome{}, false, err
-		}
-		if l.r.opts.Confirms == nil {
-			return connector.Outcome{}, false, errNoHosts
-		}
-		resp, err := l.call(ctx, l.r.opts.Confirms.Do, &req)
-		if err != nil {
-			return connector.Outcome{}, true, err
-		}
-		o, err := c.ParseConfirm(resp)
-		return o, true, err
-	})
-}
-
-var errNoHosts = errors.New("a request asks to be confirmed, and callback_hosts lists no host that may be called")
-
-func (l *later) fetch(ctx context.Context, t task, f connector.Fetcher) {
-	l.attempts(ctx, t, "fetch", func() (connector.Outcome, bool, error) {
-		var req connector.Request
-		asked, err := f.AppendFetch(&req, t.body)
-		if err != nil || !asked {
-			return connector.Outcome{}, false, err
-		}
-		if s, ok := f.(connector.Signer); ok {
-			if err := s.Sign(&req, l.r.opts.Clock()); err != nil {
-				return connector.Outcome{}, false, err
-			}
-		}
-		resp, err := l.call(ctx, l.r.opts.Calls.Do, &req)
-		if err != nil {
-			return connector.Outcome{}, true, err
-		}
-		whole, o, err := f.ParseFetch(nil, resp, t.body)
-		if err != nil || o.Verdict != connector.VerdictDelivered {
-			return o, true, err
-		}
-		in := inbox.Request{Endpoint: t.at, Method: http.MethodPost, Body: whole, Note: "its content was fetched from the address that another request named"}
-		in.Keys, _ = keys(t.endpoint.Hook, whole)
-		_, err = l.r.box.Append(ctx, in)
-		return o, true, err
-	})
-}
-
-// attempts tries a call a bounded number of times, and records what became of it once.
-func (l *later) attempts(ctx context.Context, t task, kind string, try func() (o connector.Outcome, again bool, err error)) {
-	pause := l.pause
-	for n := 1; ; n++ {
-		o, again, err := try()
-		switch {
-		case err == nil && !again: // nothing was asked for
-			return
-		case err == nil && o.Verdict == connector.VerdictDelivered:
-			l.r.metrics.call(kind, "done")
-			return
-		case ctx.Err() != nil:
-			return
-		}
-		if !again || n == laterTries || err == nil && o.Verdict != connector.VerdictRetry {
-			l.r.metrics.call(kind, "failed")
-			l.r.opts.Log.Warn("a call that a request asks for was not made or not taken", "call", kind, "endpoint", t.endpoint.Name, "tries", n,
-				"code", o.Code, "answer", clip(o.Message), "error", err)
-			return
-		}
-		if !sleep(ctx, max(pause, o.RetryAfter)) {
-			return
-		}
-		pause *= 4
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(min(d, time.Minute))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
+// asks reports whether a body asks for a call, or for one that cannot be made, which its lane tells.
+func (l *later) asks(e *Endpoint, body []byte) (yes bool) {
+	if l.lanes[e.Name] == nil {
 		return false
 	}
+	defer func() {
+		if recover() != nil { // it must not keep the request from being stored: the lane tells of it
+			yes = true
+		}
+	}()
+	var req connector.Request
+	if f := l.fetcher(e); f != nil {
+		if asked, err := f.AppendFetch(&req, body); asked || err != nil {
+			return true
+		}
+	}
+	if c := confirmer(e); c != nil {
+		asked, err := c.AppendConfirm(&req, body, l.r.opts.Clock())
+		return asked || err != nil
+	}
+	return false
 }
 
-// call sends one request and reads the answer up to a bound.
-func (l *later) call(ctx context.Context, do func(*http.Request) (*http.Response, error), out *connector.Request) (*connector.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, out.Method, out.URL, bodyOf(out.Body))
-	if err != nil {
-		return nil, errors.New("the address cannot be read")
+// wake tells an endpoint's lane that something came onto the list. What it is not told of it finds within sweepEvery.
+func (l *later) wake(endpoint string) {
+	if n := l.lanes[endpoint]; n != nil {
+		select {
+		case n.wake <- struct{}{}:
+		default:
+		}
 	}
-	for name, values := range out.Header {
-		req.Header[name] = values
-	}
-	resp, err := do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > maxAnswer {
-		return nil, errors.New("the answer is too long")
-	}
-	return &connector.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
-func bodyOf(b []byte) io.Reader {
-	if b == nil {
-		return nil
+func (l *later) wakeAll() {
+	for name := range l.lanes {
+		l.wake(name)
 	}
-	return bytes.NewReader(b)
+}
+
+// run makes calls until ctx is cancelled, beginning with those that the process before had left.
+func (l *later) run(ctx context.Context) {
+	l.giveUp(ctx)
+	var work sync.WaitGroup
+	for _, n := range l.lanes {
+		work.Go(func() { n.run(ctx) })
+	}
+	work.Go(func() { l.keep(ctx) })
+	work.Wait()
+	l.flush(context.WithoutCancel(ctx))
+}
+
+// keep writes down, now and then, what is done and what is given up.
+func (l *later) keep(ctx context.Context) {
+	flush, sweep := time.NewTicker(flushEvery), time.NewTicker(sweepEvery)
+	defer flush.Stop()
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-flush.C:
+			l.flush(ctx)
+		case <-sweep.C:
+			l.giveUp(ctx)
+			l.wakeAll()
+		}
+	}
+}
+
+// giveUp ends what is too old, also of endpoints that are there no longer. The inbox logs its own faults.
+func (l *later) giveUp(ctx context.Context) {
+	g, err := l.r.box.GiveUp(ctx, l.r.opts.Clock().Add(-giveUpAfter))
+	if err != nil || g.Records+g.Damaged == 0 {
+		return
+	}
+	l.r.metrics.calls.WithLabelValues(anyCall, "given_up").Add(float64(g.Records + g.Damaged))
+	l.r.opts.Log.Error("calls that requests ask for did not come through in a day and are not made any more; `sluice inbox replay` has them made again",
+		"requests", g.Records, "first", g.First, "last", g.Last, "damaged", g.Damaged)
+}
+
+// closed remembers that a record needs no call any more.
+func (l *later) closed(seq int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.done[seq] = true
+}
+
+// unflushed returns what is done and may still be on the list.
+func (l *later) unflushed() map[int64]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.done)
+}
+
+// flush takes what is done off the list. What cannot be taken off now is so the next time.
+func (l *later) flush(ctx context.Context) {
+	seqs := slices.Sorted(maps.Keys(l.unflushed()))
+	if len(seqs) == 0 || l.r.box.Done(ctx, seqs) != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, seq := range seqs {
+		delete(l.done, seq)
+	}
 }

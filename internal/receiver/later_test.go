@@ -83,7 +83,10 @@ func TestConfirms(t *testing.T) {
 	for i, other := range []string{"http://127.0.0.1:1/", "http://169.254.169.254/latest/meta-data/", "https://" + host, "http://user@" + host, "file:///etc/passwd"} {
 		w.send(ask{header: signed(secret, now.Add(2*time.Second+time.Duration(i)*time.Millisecond)), body: asking(other, fmt.Sprint("c", i))})
 	}
-	w.counted("confirm", "failed", 6)
+	w.counted("confirm", "failed", 5)
+	if n := len(w.open()); n == 0 { // the host that is listed, but speaks no TLS: that may pass
+		t.Error("nothing is left to be done")
+	}
 	if len(calls) != 0 {
 		t.Errorf("%d calls too many", len(calls))
 	}
@@ -134,13 +137,20 @@ func TestFetches(t *testing.T) {
 	if recs[1].Endpoint != recs[0].Endpoint || !strings.Contains(recs[1].Note, "fetched") {
 		t.Errorf("%+v", recs[1])
 	}
-	// The same callback again: fetched again, and known.
+	// The same callback again makes no record, and nothing is fetched for it; replayed by a person it is fetched again, and
+	// what is fetched is known.
 	if status, _ := w.send(ask{body: recs[0].Body}); status != 200 {
 		t.Error(status)
 	}
-	w.counted("fetch", "done", 2)
 	if n := len(w.all()); n != 2 {
 		t.Errorf("%d records after a repeat", n)
+	}
+	if _, err := w.client().Replay(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	w.counted("fetch", "done", 2)
+	if n := len(w.all()); n != 3 {
+		t.Errorf("%d records after a replay", n)
 	}
 	// An address elsewhere is not called, whatever it holds.
 	w.send(ask{body: []byte(`{"type":"import_number","mode":"batch","unique_id":"x","data":{"url":"http://127.0.0.1:1/agent-api/download-number?key=a"}}`)})

@@ -77,6 +77,7 @@ var (
 	figItems     = total("sluice_inbox_items_total", "Items of all requests.")
 	figSeen      = total("sluice_inbox_items_seen_total", "Items that had come before.")
 	figFailures  = total("sluice_inbox_failures_total", "Transactions that failed, for want of space or otherwise.")
+	figCalls     = gauge("sluice_receiver_calls_open", "Requests whose calls are still to be made.")
 	figFlight    = gauge("sluice_receiver_in_flight", "Requests that are being verified and stored.")
 	figBodies    = gauge("sluice_receiver_body_bytes", "Bytes of bodies that are being read or stored.")
 	figConns     = gauge("sluice_receiver_connections", "Open connections.")
@@ -85,7 +86,7 @@ var (
 	figForgotten = total("sluice_receiver_tickets_forgotten_total", "Tickets forgotten while they were still good, because there were too many.")
 
 	figures = []figure{
-		figHead, figFloor, figBytes, figQueue, figRefusing, figDamaged, figFree, figItems, figSeen, figFailures,
+		figHead, figFloor, figBytes, figQueue, figRefusing, figDamaged, figFree, figItems, figSeen, figFailures, figCalls,
 		figFlight, figBodies, figConns, figRefused, figTickets, figForgotten,
 	}
 )
@@ -112,6 +113,7 @@ func (m *inboxMetrics) Collect(ch chan<- prometheus.Metric) {
 		send(figItems, s.Items)
 		send(figSeen, s.SeenItems)
 		send(figFailures, s.Full+s.Failures)
+		send(figCalls, s.FollowUps)
 		refusing := int64(0)
 		if s.Refused != nil {
 			refusing = 1
