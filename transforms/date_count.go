@@ -90,6 +90,6 @@ func parseSerial(s string, zero int64, zone *time.Location) (r reading, problem 
 	r.timed = ms != 0
 	day := time.Unix((n+zero)*24*60*60, 0).UTC()
 	clock := time.Duration(ms) * time.Millisecond
-	r.t = time.Date(day.Year(), day.Month(), day.Day(), int(clock.Hours()), int(clock.Minutes())%60, int(clock.Seconds())%60, int(clock%time.Second), zone)
-	return r, dateOK
+	r.t, problem = inZone(day.Add(clock), zone)
+	return r, problem
 }

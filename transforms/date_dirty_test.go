@@ -28,6 +28,11 @@ func TestDirtyDates(t *testing.T) {
 		{`auto`, "1709164800000", "!looks like milliseconds since 1970. If it is, write `date: unix_ms`"}, {`auto`, "next Tuesday", "!has no form that can be read for certain. Say its layout, as in `date: \"%d.%m.%Y\"`"},
 		{`auto`, "2024-01-01 00:00:00 CST", "!names its zone by letters that several zones share. Mend it at its source, to an offset such as +08:00"},
 		{`auto`, "76年4月12日", "!has a year of two digits. Say which century it is, as in `date: {pivot: 30}`, where 30 is 1930 and 29 is 2029"}, {`{pivot: 30}`, "76年4月12日", "1976-04-12"},
+		{`auto`, "2024-03-05T00:00Z", "2024-03-05"}, {`{in: auto, tz: Asia/Shanghai}`, "2024-03-05T00:00+08:00", "2024-03-05"}, {`auto`, "20240305T040506Z", "2024-03-05"}, {`auto`, "20240305T040506", "2024-03-05"},
+		{`auto`, "0000-00-00 00:00:00", "!is what databases write for no date. Make it null at its source, or write `replace: {pattern: \"^0000.*\", with: \"\"}` beside the step to leave it out"},
+		{`{in: auto}, replace: {pattern: "^0000.*", with: ""}`, "0000-00-00 00:00:00", ""}, {`{in: auto}, replace: {pattern: "^0000.*", with: ""}`, "2024-01-02", "2024-01-02"},
+		{`auto`, "2024-13-10", "!is a day that does not exist"}, {`"%d.%m.%Y"`, "2024-13-10", "!fits none of the layouts %d.%m.%Y"}, {`excel`, "0.5", "!fits none of the layouts excel"}, {`"%d.%m.%Y"`, "12.04", "!names a day without a year. A date needs year, month and day"},
+		{`{in: "%Y-%m-%d %H:%M", tz: Europe/Berlin, out: unix}`, "2024-03-31 02:30", "!is a time that the clocks of its zone skip. Mend it at its source, or set `tz` to the zone that it was written in"},
 		// Chinese
 		{`chinese`, "一九七六年四月十二日", "1976-04-12"}, {`chinese`, "二〇二四年十二月三十一日", "2024-12-31"}, {`chinese`, "1976 年 4 月 12 号", "1976-04-12"}, {`chinese`, "七六年〇四月〇二日", "1976-04-02"},
 		{`chinese`, "76年4月12日", "1976-04-12"}, {`chinese`, "24年4月12日", "2024-04-12"}, {`{in: chinese, pivot: 20}`, "24年4月12日", "1924-04-12"}, {`chinese`, "1976年13月1日", "!is a day that does not exist"},

@@ -196,5 +196,47 @@ func (d *dateParts) time() (time.Time, dateProblem) {
 		t := time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second, d.nanos, time.UTC)
 		return checkYear(t.Add(-time.Duration(d.offset) * time.Second))
 	}
-	return time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second, d.nanos, d.zone), dateOK
+	return inZone(time.Date(d.year, time.Month(d.month), d.day, d.hour, d.minute, d.second, d.nanos, time.UTC), d.zone)
+}
+
+// inZone reads the wall clock of a time in UTC as that of a zone. Of a clock that shows it twice the first time counts. A
+// day whose midnight the clocks skip begins when they go on; any other time that they skip never was.
+func inZone(wall time.Time, zone *time.Location) (time.Time, dateProblem) {
+	if zone == time.UTC {
+		return wall, dateOK
+	}
+	year, month, day := wall.Date()
+	hour, minute, second := wall.Clock()
+	t := time.Date(year, month, day, hour, minute, second, wall.Nanosecond(), zone)
+	shown := sameClock(t)
+	change, end := t.ZoneBounds()
+	if shown.Equal(wall) {
+		return earlier(t, change, wall), dateOK
+	}
+	if shown.Before(wall) {
+		change = end
+	}
+	if midnight := hour == 0 && minute == 0 && second == 0 && wall.Nanosecond() == 0; midnight && sameClock(change).Sub(wall) < 24*time.Hour {
+		return change.In(zone), dateOK
+	}
+	return t, dateSkipped
+}
+
+// earlier gives the first of the two times at which the clocks of a zone show the same where they were put back at change,
+// between the two: the package time leaves open which of them it finds.
+func earlier(t, change, wall time.Time) time.Time {
+	if change.IsZero() {
+		return t
+	}
+	_, offset := change.Add(-1).Zone()
+	if first := wall.Add(-time.Duration(offset) * time.Second); first.Before(change) {
+		return first.In(t.Location())
+	}
+	return t
+}
+
+// sameClock is the time at which a clock in UTC shows what the time's own clock does.
+func sameClock(t time.Time) time.Time {
+	_, offset := t.Zone()
+	return t.Add(time.Duration(offset) * time.Second).UTC()
 }

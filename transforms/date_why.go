@@ -11,6 +11,8 @@ var dateShapes = []struct {
 	shape     *regexp.Regexp
 	why, hint string
 }{
+	{regexp.MustCompile(`^0000[-/.]00[-/.]00( 00:00(:00)?)?$`), "", "is what databases write for no date. Make it null at its source, or write `replace: {pattern: \"^0000.*\", with: \"\"}` beside the step to leave it out"},
+	{regexp.MustCompile(`^\d{4}([-/.])\d{1,2}([-/.])\d{1,2}$`), "", "is a day that does not exist"},
 	{regexp.MustCompile(`^\d{4}年?$`), "names a year without month and day", ""},
 	{regexp.MustCompile(`^(\d{4}[-/.]\d{1,2}|\d{4}年 ?\d{1,2}月?|\d{1,2}[-/.]\d{4}|\p{L}{3,9}\.? \d{4})$`), "names a month without a day", ""},
 	{regexp.MustCompile(`^(\d{1,2}[-/.]\d{1,2}\.?|\d{1,2}月 ?\d{1,2}[日号號]?|\d{1,2}\.? \p{L}{3,9}|\p{L}{3,9} \d{1,2})$`), "names a day without a year", ""},
@@ -27,6 +29,8 @@ func (d *dateStep) why(s string, problem dateProblem) string {
 	switch problem {
 	case dateNoDay:
 		return "is a day that does not exist"
+	case dateSkipped:
+		return "is a time that the clocks of its zone skip. Mend it at its source, or set `tz` to the zone that it was written in"
 	case dateFuture:
 		return "lies in the future"
 	case dateShortYear:
@@ -35,6 +39,9 @@ func (d *dateStep) why(s string, problem dateProblem) string {
 		return "may be a year as well as a serial number of the year 1905. Mend it at its source: a date needs year, month and day"
 	}
 	for _, one := range dateShapes {
+		if d.counts && isNumber(s) {
+			break
+		}
 		if one.shape.MatchString(s) {
 			if one.why != "" {
 				return one.why + ". A date needs year, month and day"

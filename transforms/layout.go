@@ -48,6 +48,7 @@ const (
 	dateSerialYear
 	dateShortYear
 	dateNoDay
+	dateSkipped
 	dateFuture
 )
 
@@ -191,11 +192,14 @@ func (l *dateLayout) parse(s string, zone *time.Location) (reading, dateProblem)
 	case l.serial != 0:
 		return parseSerial(s, l.serial, zone)
 	case l.lib:
-		t, err := timefmt.ParseInLocation(s, l.text, zone)
+		t, err := timefmt.ParseInLocation(s, l.text, time.UTC)
 		if r.t = t; err != nil {
 			return r, dateForm
 		}
-		return r, dateOK
+		if !l.zoned {
+			r.t, problem = inZone(t, zone)
+		}
+		return r, problem
 	}
 	d := dateParts{year: 1900, month: 1, day: 1, zone: zone, pivot: l.pivot}
 	if l.han {

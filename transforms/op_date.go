@@ -11,8 +11,8 @@ import (
 // None leaves open which number is the day and which the month.
 var autoDates = []string{
 	"%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M",
-	"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f",
-	"%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S.%f%z",
+	"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f",
+	"%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S.%f%z", "%Y%m%dT%H%M%S%z", "%Y%m%dT%H%M%S",
 	"%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%a, %d %b %Y %H:%M:%S %z", layoutChinese,
 }
 
@@ -27,7 +27,7 @@ var opDate = Op{
 		"`chinese` for 1976年4月12日 with a time or without, also in Chinese numerals. `in` is `auto` unless given: ISO 8601, year first, names of months, Chinese dates; it never guesses which number " +
 		"is the day. `out` is `%Y-%m-%d`. `tz` (UTC unless given) is the zone of texts that name none, and the zone in which the result is written, unless `out_tz` is another; a day without a time stays that " +
 		"day. Years of two digits count to the last century from `pivot` on (69 unless given; `auto` takes them only with a `pivot`); `past: true` refuses what lies in the future, and takes such a year for " +
-		"one a century before. Days that do not exist are refused, and so are dates without a year, month or day. Full-width digits count as plain ones. Blank text becomes absent.",
+		"one a century before. Days that do not exist are refused, and so are dates without a year, month or day, and times that the clocks of a zone skip, where the result needs the zone; of a time that they show twice the first counts. Full-width digits count as plain ones. Blank text becomes absent.",
 	In: Text | Integer | Number, Out: 0, Errors: []string{connector.CodeBadDate, codeBadValue},
 	Examples: []Example{
 		{Field: `{from: b, date: auto}`, In: `{"b":"1976/4/12"}`, Out: `"1976-04-12"`},
@@ -62,6 +62,7 @@ type dateStep struct {
 	pivot   int            // 0: not given
 	past    bool
 	auto    bool // auto is among the layouts
+	counts  bool // so is one of numbers, which look like anything
 	iso     bool // the first layout in and the layout out are %Y-%m-%d
 
 	fixedIn  []fixedLayout // of in and out, for the column kernel
@@ -181,6 +182,7 @@ func (d *dateStep) appendLayout(layout dateLayout) {
 	if d.pivot != 0 {
 		layout.pivot = d.pivot
 	}
+	d.counts = d.counts || layout.unit != 0 || layout.serial != 0
 	d.in = append(d.in, layout)
 }
 
@@ -235,7 +237,10 @@ func (d *dateStep) read(s string) (time.Time, dateProblem) {
 		case l.zoned, d.outZone != nil && r.timed:
 			r.t = r.t.In(to)
 		case d.out.zoned: // a day without a time, read in the zone of times
-			r.t = time.Date(r.t.Year(), r.t.Month(), r.t.Day(), r.t.Hour(), r.t.Minute(), r.t.Second(), r.t.Nanosecond(), to)
+			if r.t, problem = inZone(sameClock(r.t), to); problem != dateOK {
+				worst = max(worst, problem)
+				continue
+			}
 		}
 		if y := r.t.Year(); y >= 1 && y <= 9999 {
 			return r.t, dateOK

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -92,6 +93,11 @@ func TestTruthHoldsUnderTheMapping(t *testing.T) {
 				reasons = append(reasons, row)
 			}
 			checkRefused(t, v.Name, reasons)
+			for _, one := range reasons {
+				if why := truths[one.Row+1]; why.Code == one.Code && !slices.Contains(r.takes, why.Kinds[0]) && at(why) != one.Field {
+					t.Errorf("row %d is refused for its field %q, and %s was spoilt", one.Row+1, one.Field, why.Field)
+				}
+			}
 			people, refused := 0, 0
 			for i := range lines {
 				want := r.expected(truths[i+1], g.people[i])
@@ -110,6 +116,17 @@ func TestTruthHoldsUnderTheMapping(t *testing.T) {
 			t.Logf("%d rows: %d refused, %d people in the CRM", len(lines), refused, people)
 		})
 	}
+}
+
+// columnOf is what contacts.yaml makes of a field of the file.
+var columnOf = map[string]string{"birth": "birthday", "mobile": "phone", "wa": "whatsapp", "mail": "email", "sex": "gender", "city": "address"}
+
+// at is the column for which a row that was spoilt is refused; "" where all of the line is.
+func at(t truth) string {
+	if t.Code == connector.CodeBadUTF8 || t.Code == connector.CodeBadJSON {
+		return ""
+	}
+	return columnOf[t.Field]
 }
 
 // accountOf is the configuration that reaches the vendor's sandbox.
