@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/rows"
@@ -78,18 +79,36 @@ type decoder struct {
 	own   item // one that was not read ahead
 }
 
+// decoders keep the memory of requests that were decoded.
+var decoders = sync.Pool{New: func() any { return &decoder{items: make([]item, 0, readAhead)} }}
+
+// keptRow is how large a row may have been whose memory is kept.
+const keptRow = 64 << 10
+
+// free lets go of the request.
+func (d *decoder) free() {
+	clear(d.items)
+	*d = decoder{items: d.items[:0], head: d.head, row: d.row, text: d.text, list: d.list}
+	if cap(d.row)+cap(d.text)+cap(d.list) > keptRow {
+		d.row, d.text, d.list = nil, nil, nil
+	}
+	decoders.Put(d)
+}
+
 // readAhead is how many items of a request are read while their list is: as many as the vendor sends. Others are read
 // one by one.
 const readAhead = 64
 
 // Decode reads each item for itself; which kind it is says its shape, not the address that it was sent to.
 func (h *hook) Decode(in *connector.Received, out connector.Events) error {
-	d := decoder{hook: h, in: in, out: out, row: make([]byte, 0, 1024), head: make([]byte, 0, 128)}
+	d := decoders.Get().(*decoder)
+	defer d.free()
+	d.hook, d.in, d.out = h, in, out
 	f, err := readFrame(in.Body, d.readItem)
 	if err != nil {
 		return fmt.Errorf("socialepoch: %s: %w", h.webhook, err)
 	}
-	d.head = in.At.UTC().AppendFormat(append(d.head, `,"received_at":"`...), timestamp)
+	d.head = in.At.UTC().AppendFormat(append(d.head[:0], `,"received_at":"`...), timestamp)
 	d.head = rows.AppendString(append(d.head, `","vendor":"socialepoch","tenant_id":`...), in.Tenant)
 	for i, s := range f.items {
 		if in.Seen != nil && in.Seen(i) {
@@ -106,9 +125,6 @@ func (h *hook) Decode(in *connector.Received, out connector.Events) error {
 func (d *decoder) readItem(body []byte, i int) (end int) {
 	if len(d.items) == readAhead {
 		return rows.Span(body, i)
-	}
-	if d.items == nil {
-		d.items = make([]item, 0, min(readAhead, len(body)/64+1))
 	}
 	d.items = append(d.items, item{})
 	it := &d.items[len(d.items)-1]

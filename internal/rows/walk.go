@@ -58,6 +58,9 @@ func (w *Walker) Next() bool {
 	if w.state != walkFirst && w.state != walkOn {
 		return false
 	}
+	if w.state == walkOn && w.last == '}' && w.usual() {
+		return true
+	}
 	i := skipSpace(w.text, w.at)
 	switch {
 	case i >= len(w.text):
@@ -85,6 +88,25 @@ func (w *Walker) Next() bool {
 		return w.stop(walkBroken)
 	}
 	w.value, w.at = w.text[i:end], end
+	return true
+}
+
+// usual moves to the next member where that is written as most are: no blanks, a key of plain ASCII, a plain string or a
+// scalar. It does nothing and is false where it is written otherwise.
+func (w *Walker) usual() bool {
+	text, i := w.text, w.at
+	if i+2 > len(text) || text[i] != ',' || text[i+1] != '"' {
+		return false
+	}
+	key, high := scanString(text, i+2)
+	if high || key+2 >= len(text) || text[key] != '"' || text[key+1] != ':' {
+		return false
+	}
+	end := scanScalar(text, key+2)
+	if end < 0 {
+		return false
+	}
+	w.key, w.value, w.at = text[i+2:key], text[key+2:end], end
 	return true
 }
 
