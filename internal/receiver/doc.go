@@ -3,6 +3,8 @@
 //	connection: limits ─▶ path known? ─▶ source allowed, within its rate? ─▶ body, bounded ─▶ Hook.Verify over the bytes
 //	   ─▶ ticket seen with another body? ─▶ Hook.Split ─▶ inbox.Append ─▶ Hook.Reply ─▶ later: Fetcher, Confirmer
 //
+// The calls of Fetchers and Confirmers are on a list in the inbox until they are made: see later.go.
+//
 // Every answer to a known path has the vendor's own shape, Hook.Reply. Whatever keeps a good request from being stored
 // asks the sender to send it again: nothing is acknowledged out of memory.
 //
