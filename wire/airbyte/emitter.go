@@ -18,8 +18,8 @@ import (
 // sourceWindow bounds the rows between a reader and standard output, in bytes.
 const sourceWindow = 16 << 20
 
-// refusedShown is how many rows that are none are named in the log.
-const refusedShown = 5
+// unfitShown is how many rows that do not fit their stream are named in the log.
+const unfitShown = 5
 
 // emitter writes one stream as messages: it is the Writer of the stream's run, and paces its Reader.
 //
@@ -39,7 +39,8 @@ type emitter struct {
 
 	encoder *rows.Encoder
 	schema  *arrow.Schema
-	refused int
+	mender  *mender // nil: every row has fitted
+	unfit   int     // rows that did not
 
 	mu      sync.Mutex // covers what follows
 	settled *sync.Cond // under is lower
@@ -87,6 +88,10 @@ func (e *emitter) run(ctx context.Context, sync Sync) error {
 		Plans:  func(string, *arrow.Schema) ([]connector.Plan, error) { return []connector.Plan{asItIs{e}}, nil },
 		Window: sourceWindow, Log: e.of.log,
 	})
+	if e.mender != nil {
+		e.mender.builder.Release()
+		e.of.log.Warn("the stream has rows that did not fit", "stream", e.stream.Name, "rows", e.unfit)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.timer.Stop()
@@ -167,19 +172,6 @@ func (e *emitter) state() {
 	})
 	e.sent, e.emitted, e.handed, e.due = e.pos, 0, 0, false
 	e.timer.Reset(e.of.StateAge)
-}
-
-// Write is the log of rows that are none. It makes the emitter the Rejects of its run.
-func (e *emitter) Write(_ context.Context, list []pipeline.Reject) error {
-	for _, r := range list {
-		if e.refused++; e.refused <= refusedShown {
-			e.of.log.Warn("a row cannot be read and is left out", "stream", r.Stream, "code", r.Result.Code, "field", r.Result.Field, "reason", r.Result.Message)
-		}
-	}
-	if e.refused > refusedShown {
-		e.of.log.Warn("rows cannot be read and are left out", "stream", e.stream.Name, "rows_so_far", e.refused)
-	}
-	return nil
 }
 
 // pacedReader is the stream's reader, held back while a state waits for what is under way.

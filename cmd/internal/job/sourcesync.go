@@ -124,7 +124,7 @@ func (s *sourceSync) Reader(stream string) (connector.Reader, error) {
 	case at < 0:
 		return nil, connector.Internalf("This is a defect: report it", "no stream %q to read", stream)
 	case p != nil:
-		return pull.New(pull.Config{Vendor: s.vendor.Name, Stream: list[at], Puller: p, Caller: s.caller, Log: s.log}), nil
+		return pull.New(pull.Config{Vendor: s.vendor.Name, Stream: list[at], Puller: p, Caller: s.caller, Schema: querySchema(&list[at]), Log: s.log}), nil
 	}
 	c := events.Config{
 		Schema: eventSchema(&list[at]), Log: s.inbox, Stream: list[at], Vendor: s.vendor.Name, Webhooks: s.hooks, Head: s.head, Strict: s.OnLoss == lossFail, Logger: s.log,
@@ -138,6 +138,11 @@ func (s *sourceSync) Reader(stream string) (connector.Reader, error) {
 // eventSchema is that of rows which leave as the vendor's decoder wrote them: the cursor, and everything else in one piece.
 func eventSchema(st *connector.Stream) *arrow.Schema {
 	return arrow.NewSchema([]arrow.Field{{Name: st.Cursor, Type: arrow.PrimitiveTypes.Int64, Nullable: true}, connector.JSONField(connector.ColumnExtra)}, nil)
+}
+
+// querySchema is that of rows which are held to the types that discover tells of; what else they have stays beside them.
+func querySchema(st *connector.Stream) *arrow.Schema {
+	return arrow.NewSchema(append(slices.Clip(st.Schema().Fields()), connector.JSONField(connector.ColumnExtra)), nil)
 }
 
 // Close frees the inbox and idle connections.
