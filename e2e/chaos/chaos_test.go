@@ -3,7 +3,7 @@
 // Package chaos kills the real binaries at random points while they write into a sandbox that loses replies, starts them
 // again from what they last acknowledged, and counts: no row may be lost, no position may be ahead of the CRM. It kills the
 // receiver of webhooks as well, fills its disk and lets its system calls fail: what was acknowledged must be in its inbox,
-// once. The disk tests mount small file systems and attach strace, so they need root or sudo.
+// once, and the calls that it asks for must be made. The disk tests mount small file systems and attach strace, so they need root or sudo.
 //
 //	go test -tags chaos ./e2e/chaos -kills 30 -v
 package chaos

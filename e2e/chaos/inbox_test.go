@@ -123,7 +123,7 @@ func (f *findings) record(seq int64, b []byte, names map[uint32]string, account 
 		f.breaks("record %d does not match its checksum", seq)
 		return
 	}
-	if b[4] != 1 || b[5] != 0 {
+	if b[4] != 1 || b[5]&^2 != 0 { // 2: a call is to be made
 		f.breaks("record %d has version %d, flags %d", seq, b[4], b[5])
 		return
 	}

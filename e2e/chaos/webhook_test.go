@@ -55,6 +55,7 @@ type delivery struct {
 	account   int
 	first, n  int
 	earlier   int // an item, or -1
+	callback  string
 	acked     bool
 	abandoned bool // an attempt ended without an answer, and it is not sent again
 }
@@ -64,6 +65,7 @@ type hookSenders struct {
 	t        *testing.T
 	accounts [hookAccounts]*hookAccount
 	client   *http.Client
+	callback string // where every third request wants to be confirmed; "": none does
 
 	mu       sync.Mutex
 	cond     *sync.Cond // of url and closed
@@ -103,7 +105,11 @@ func newHookSenders(t *testing.T) *hookSenders {
 // config is the receiver's file. The limit of requests per source is off: all senders share one address.
 func (s *hookSenders) config(inbox string) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "listen: 127.0.0.1:0\nadmin: {listen: \"127.0.0.1:0\"}\ninbox: {dir: %q}\nlimits: {requests_per_second_per_source: -1}\naccounts:\n", inbox)
+	fmt.Fprintf(&b, "listen: 127.0.0.1:0\nadmin: {listen: \"127.0.0.1:0\"}\ninbox: {dir: %q}\nlimits: {requests_per_second_per_source: -1}\n", inbox)
+	if s.callback != "" {
+		fmt.Fprintf(&b, "allow_private_hosts: true\ncallback_hosts: [%q]\n", strings.TrimPrefix(s.callback, "http://"))
+	}
+	b.WriteString("accounts:\n")
 	for i, a := range s.accounts {
 		fmt.Fprintf(&b, "  - name: sender%d\n    crm: {socialepoch: {tenant_id: %s, webhook_secrets: [%q], signature_window: %d}}\n    webhooks: {user_sync_portrait: %q}\n",
 			i, a.tenant, a.secret, int(hookWindow.Seconds()), a.path)
@@ -123,6 +129,9 @@ func (d *delivery) body() []byte {
 	}
 	for i := range d.n {
 		list = append(list, hookItem(d.first+i))
+	}
+	if d.callback != "" {
+		return []byte(`{"callBackUrl":"` + d.callback + `","data":[` + strings.Join(list, ",") + `]}`)
 	}
 	return []byte(`{"data":[` + strings.Join(list, ",") + `]}`)
 }
@@ -190,6 +199,9 @@ func (s *hookSenders) fresh(rng *rand.Rand) int {
 		}
 	}
 	d.n = min(d.n, mostItems-1)
+	if len(s.list)%3 == 0 {
+		d.callback = s.callback
+	}
 	s.items += d.n
 	s.list = append(s.list, d)
 	return len(s.list) - 1

@@ -29,7 +29,7 @@
 // the records of others), is one blob, integers little-endian:
 //
 //	crc32c u32 | version u8 | flags u8 | endpoint u32 | received, ns u64 | origin u64 | items u32 |
-//	seen, one bit an item | flagged only: a 16-byte key an item |
+//	seen, one bit an item | quarantined (flag 1) only: a 16-byte key an item |
 //	method | note | reason | header: count, then name and value each | body to the end
 //
 // where texts and counts are led by a uvarint.
