@@ -17,12 +17,9 @@ type Source struct {
 	Fields    []Field
 	Streams   []Stream
 	Webhooks  []Webhook
-	// Puller makes the query behind a stream; nil, or a nil Puller: the stream comes from webhooks alone, or this
-	// configuration has no account to ask.
+	// Puller makes the query behind a stream, whose rows are in canonical form as those of webhooks are; nil, or a nil
+	// Puller: the stream comes from webhooks alone, or this configuration has no account to ask.
 	Puller func(cfg Config, stream string) (Puller, error)
-	// Preset returns the inverse dialect of what Puller yields as a transforms document (YAML): vendor column → canonical
-	// column, a stream for each that has a query; nil: the rows are canonical as they come.
-	Preset func(cfg Config) ([]byte, error)
 	// Lookup makes a call, once before queries, whose ParseResponse completes the configuration with what only the CRM
 	// knows, such as the names of custom fields; nil, or a nil Probe: this configuration needs none.
 	Lookup func(cfg Config) (Probe, error)

@@ -3,8 +3,12 @@ package all
 import (
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluicehq/sluice/connector"
 )
 
 func TestLookup(t *testing.T) {
@@ -45,6 +49,16 @@ func TestEveryVendorRunsTheContract(t *testing.T) {
 	for _, value := range strings.Split(values, ",") {
 		if value = strings.TrimSpace(value); value != "" && !strings.Contains(all.String(), value) {
 			t.Errorf("%s is listed, but no contract_test.go names it", value)
+		}
+	}
+}
+
+// The vocabulary of a source has no word that no vendor uses: nobody would notice that it means nothing.
+func TestEveryWordOfASourceIsUsed(t *testing.T) {
+	word := reflect.TypeFor[connector.Source]()
+	for i := range word.NumField() {
+		if !slices.ContainsFunc(Vendors, func(v connector.Vendor) bool { return v.Source != nil && !reflect.ValueOf(*v.Source).Field(i).IsZero() }) {
+			t.Errorf("no vendor has a Source.%s", word.Field(i).Name)
 		}
 	}
 }
