@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +23,10 @@ type explodeSpec struct {
 
 // maxParts is how many rows may be made of one: a row that holds more is refused, before it fills the memory.
 const maxParts = 10_000
+
+// maxExploded is how many bytes may be made of the rows of one batch: each part holds all that the mapping reads of its
+// row, and a large row with a long list would be very many of them. Rows behind that are refused.
+const maxExploded = 256 << 20
 
 // parseExplode reads `explode: field` or `explode: {field: f, as: name, empty: keep | skip}`.
 func parseExplode(a arg) *explodeSpec {
@@ -69,6 +72,8 @@ type exploder struct {
 	in      input
 	schema  *arrow.Schema // of the record that comes out
 	at      int           // the element's column in it
+	needed  []bool        // of the columns of the record: the mapping reads it; the rest is null in every part
+	limit   int           // bytes, see maxExploded
 	scratch sync.Pool     // of *exec
 }
 
@@ -78,7 +83,7 @@ func newExploder(stream string, spec *explodeSpec, schema *arrow.Schema) (*explo
 		graph: &graph{stream: stream, schema: schema, extra: fieldIndex(schema, connector.ColumnExtra), nulls: fieldIndex(schema, connector.ColumnNull), wanted: map[string]int{}},
 		known: true, slotOf: map[string]int{}, shared: map[int]int{}, origin: map[int]int{}, kindsOf: map[int]Kinds{},
 	}
-	e := &exploder{spec: spec, g: b.graph, in: b.bind(spec.field)}
+	e := &exploder{spec: spec, g: b.graph, in: b.bind(spec.field), limit: maxExploded, needed: make([]bool, schema.NumFields())}
 	b.checkExploded(spec, &e.in)
 	if err := b.problems.err(); err != nil {
 		return nil, err
@@ -96,6 +101,24 @@ func newExploder(stream string, spec *explodeSpec, schema *arrow.Schema) (*explo
 	e.schema = arrow.NewSchema(fields, nil)
 	e.scratch.New = func() any { return newExec(e.g) }
 	return e, nil
+}
+
+// serve notes which columns the graph that maps the parts looks at.
+func (e *exploder) serve(g *graph) {
+	need := func(at int) {
+		if at >= 0 && at < len(e.needed) && at != e.at {
+			e.needed[at] = true
+		}
+	}
+	need(g.extra)
+	need(g.nulls)
+	for _, c := range g.columns {
+		need(c.at)
+	}
+	for _, o := range g.outs {
+		need(o.share)
+		need(o.like)
+	}
 }
 
 // checkExploded reports a field that the source's schema does not have, or that can hold no list.
@@ -120,6 +143,7 @@ type exploded struct {
 	rec      arrow.Record
 	index    []int32 // part → row of the input, ascending
 	rejected []connector.RowResult
+	size     int // bytes of the parts, about
 }
 
 // explode makes the parts of the rows that are not skipped. all: also a row that is left out or refused has one part.
@@ -143,9 +167,6 @@ func (e *exploder) explode(o *Options, in arrow.Record, skip []connector.RowResu
 		}
 		out.rejected = append(out.rejected, x.rejects...)
 	}
-	if err := fitsText(in, out.index); err != nil {
-		return exploded{}, err
-	}
 	out.rec = e.record(o, in, out.index, elements)
 	return out, nil
 }
@@ -168,6 +189,9 @@ func (e *exploder) row(x *exec, r int32, out *exploded, elements *array.StringBu
 		items, v = x.listOf(list), value{}
 	}
 	switch {
+	case len(items) > 1 && !e.fits(x, r, len(items), out):
+		x.refuse(r, e.spec.field.name, &fault{connector.CodeTooBig, fmt.Sprintf("explode: with %d rows of its %d bytes each, the batch would become larger than %d bytes. Shorten %s, or send the row again in a smaller batch",
+			len(items), e.width(x.in, x.lo+int(r)), e.limit, e.spec.field.name)})
 	case len(items) > maxParts:
 		x.refuse(r, e.spec.field.name, &fault{connector.CodeTooBig, fmt.Sprintf("explode: %s has %d elements; a row may have %d", e.spec.field.name, len(items), maxParts)})
 	case len(items) > 0:
@@ -180,35 +204,89 @@ func (e *exploder) row(x *exec, r int32, out *exploded, elements *array.StringBu
 	}
 }
 
-// fitsText refuses what no column of text can hold.
-func fitsText(in arrow.Record, index []int32) error {
-	for i := range int(in.NumCols()) {
-		col, ok := in.Column(i).(*array.String)
-		if !ok {
-			continue
-		}
-		size := 0
-		for _, r := range index {
-			size += col.ValueLen(int(r))
-		}
-		if size > math.MaxInt32 {
-			return connector.Internalf("Make the batches smaller", "explode: the column %s exceeds 2 GiB", in.ColumnName(i))
+// fits counts the parts of a row, if there is room for them.
+func (e *exploder) fits(x *exec, r int32, parts int, out *exploded) bool {
+	size := out.size + parts*e.width(x.in, x.lo+int(r))
+	if size > e.limit {
+		return false
+	}
+	out.size = size
+	return true
+}
+
+// width is about how many bytes a part of the row takes beside its element.
+func (e *exploder) width(in arrow.Record, row int) (bytes int) {
+	for i, needed := range e.needed {
+		if needed {
+			bytes += 4 + sizeOf(in.Column(i), row, row+1)
 		}
 	}
-	return nil
+	return bytes
+}
+
+// sizeOf is about how many bytes the cells [from, to) of an array hold.
+func sizeOf(a arrow.Array, from, to int) (bytes int) {
+	if from == to {
+		return 0
+	}
+	switch a := a.(type) {
+	case *array.String:
+		return a.ValueOffset(to-1) + a.ValueLen(to-1) - a.ValueOffset(from)
+	case *array.Binary:
+		return a.ValueOffset(to-1) + a.ValueLen(to-1) - a.ValueOffset(from)
+	case *array.LargeString:
+		return int(a.ValueOffset64(to-1)-a.ValueOffset64(from)) + len(a.Value(to-1))
+	case *array.LargeBinary:
+		return int(a.ValueOffset64(to-1)-a.ValueOffset64(from)) + a.ValueLen(to-1)
+	case array.ListLike:
+		first, _ := a.ValueOffsets(from)
+		_, last := a.ValueOffsets(to - 1)
+		return 4*(to-from) + sizeOf(a.ListValues(), int(first), int(last))
+	case *array.Struct:
+		for i := range a.NumField() {
+			bytes += sizeOf(a.Field(i), from, to)
+		}
+		return bytes
+	}
+	if fixed, ok := a.DataType().(arrow.FixedWidthDataType); ok {
+		return (to - from) * (fixed.BitWidth() + 7) / 8
+	}
+	return 8 * (to - from)
+}
+
+// reduced is the record with no columns but those that are needed.
+func (e *exploder) reduced(in arrow.Record) arrow.Record {
+	var fields []arrow.Field
+	var cols []arrow.Array
+	for i, needed := range e.needed {
+		if needed {
+			fields, cols = append(fields, in.Schema().Field(i)), append(cols, in.Column(i))
+		}
+	}
+	return array.NewRecord(arrow.NewSchema(fields, nil), cols, in.NumRows())
 }
 
 // record gathers the rows of the parts and puts the elements beside them.
 func (e *exploder) record(o *Options, in arrow.Record, index []int32, elements *array.StringBuilder) arrow.Record {
-	gathered := rows.Take(o.Alloc, []rows.Part{{Rec: in, Rows: index}})
+	part := e.reduced(in)
+	defer part.Release()
+	gathered := rows.Take(o.Alloc, []rows.Part{{Rec: part, Rows: index}})
 	defer gathered.Release()
 	element := elements.NewArray()
 	defer element.Release()
-	cols := slices.Clone(gathered.Columns())
-	if e.at < len(cols) {
-		cols[e.at] = element
-	} else {
-		cols = append(cols, element)
+	cols := make([]arrow.Array, e.schema.NumFields())
+	next := 0
+	for i := range cols {
+		switch {
+		case i == e.at:
+			cols[i] = element
+		case e.needed[i]:
+			cols[i] = gathered.Column(next)
+			next++
+		default:
+			cols[i] = array.MakeArrayOfNull(o.Alloc, e.schema.Field(i).Type, len(index))
+			defer cols[i].Release()
+		}
 	}
 	return array.NewRecord(e.schema, cols, int64(len(index)))
 }

@@ -171,7 +171,9 @@ func (m *Mapping) plan(stream string, schema *arrow.Schema) (*plan, error) {
 		m.notice(msg)
 	}
 	p := newPlan(m, b)
-	p.explode = ex
+	if p.explode = ex; ex != nil {
+		ex.serve(b.graph)
+	}
 	return p, nil
 }
 

@@ -49,7 +49,7 @@ var streamSettings = []setting{
 	{"fields", "fields: {column: field…}", "The columns. Without them source fields go by their own names."},
 	{"where", `where: "expression"`, "Only records for which the expression is true are taken; the others count as filtered, not as rejected. The expression is that of `expr`."},
 	{"explode", "explode: field | {field: f, as: name, empty: keep | skip}", "Makes a row of each element of a list. Fields read the element by the name of the list, or by `as`. " +
-		"A record whose list is empty stays one row, or with `empty: skip` is left out. A record is refused whole if one of its rows is. Refused where a repeated row does harm."},
+		"A record whose list is empty stays one row, or with `empty: skip` is left out. A record is refused whole if one of its rows is. A list may have 10,000 elements, and the rows made of one batch may hold 256 MiB: records beyond that are refused. Refused where a repeated row does harm."},
 	{"rest", "rest: drop | keep | custom", "What becomes of source fields that the mapping does not read: they are dropped, with one notice that lists them; kept under their own names; or put into `custom`."},
 	{"on_null", "on_null: omit | clear | keep", "What becomes of a field that is null at its source (one that is absent is always left out): it is left out too; it empties the CRM's field, where the CRM has a form for that; or it is sent as null."},
 	{"on_delete", "on_delete: skip | reject", "What becomes of records that their source marks as deleted (`_ab_cdc_deleted_at`, `_sdc_deleted_at`, `__deleted`, a change kind of d): they are left out, or refused so that somebody sees them."},
