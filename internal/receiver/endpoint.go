@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sluicehq/sluice/connector"
 )
 
@@ -20,6 +22,9 @@ type Endpoint struct {
 	Hook   connector.Hook
 	// AllowFrom lists where requests may come from; empty: anywhere. To anybody else the address does not exist.
 	AllowFrom []netip.Prefix
+
+	good  connector.Response            // to what is stored: Hook.Reply(nil)
+	count map[string]prometheus.Counter // of requests, by the outcomes that are common
 }
 
 // Address is the path of the endpoint's URL, with the secret part. It must not be logged.
@@ -86,6 +91,7 @@ func newEndpoints(list []Endpoint) (endpoints, error) {
 			return nil, connector.Configf("", "%s: %w", e.Name, err)
 		}
 		names[e.Name], segments[e.Path.Reveal()] = true, true
+		e.good = e.Hook.Reply(nil)
 		byPath[sha256.Sum256([]byte(e.Address()))] = e
 	}
 	return byPath, nil

@@ -2,14 +2,11 @@ package receiver
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -34,8 +31,9 @@ var errBusy = connector.Transientf("Send it again later", "the receiver has more
 
 // ServeHTTP is the public side.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	start := r.opts.Clock()
 	source := r.sources.of(req.RemoteAddr, req.Header["X-Forwarded-For"])
-	inRate := r.rates.take(source, r.opts.Clock())
+	inRate := r.rates.take(source, start)
 	e := r.endpoints.find(req.URL.Path)
 	switch {
 	case e == nil:
@@ -52,7 +50,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case req.ContentLength > r.opts.Limits.Body:
 		r.plain(w, e.Name, tooLarge, http.StatusRequestEntityTooLarge)
 	default:
-		r.receive(w, req, e)
+		r.receive(w, req, e, start)
 	}
 }
 
@@ -79,26 +77,30 @@ func (r *Receiver) plain(w http.ResponseWriter, endpoint, outcome string, status
 	http.Error(w, http.StatusText(status), status)
 }
 
-// reply answers in the vendor's shape.
+// reply answers in the vendor's shape. The server tells the length by itself.
 func (r *Receiver) reply(w http.ResponseWriter, e *Endpoint, outcome string, err error) {
-	r.metrics.count(e.Name, outcome)
-	a := e.Hook.Reply(err)
+	a := &e.good
+	if r.metrics.countAt(e, outcome); err != nil {
+		bad := e.Hook.Reply(err)
+		a = &bad
+	}
+	header := w.Header()
 	for name, values := range a.Header {
-		w.Header()[name] = values
+		header[name] = values
 	}
 	if a.Status >= http.StatusInternalServerError || a.Status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", "1")
+		header.Set("Retry-After", "1")
 	}
-	w.Header().Set("Content-Length", strconv.Itoa(len(a.Body)))
 	w.WriteHeader(a.Status)
 	_, _ = w.Write(a.Body)
 }
 
 // receive reads, verifies and stores one request. A slot is taken only when the body is here, so that senders who
 // dribble keep none; what they do hold is counted in bytes.
-func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, e *Endpoint) {
-	start := r.opts.Clock()
-	body, held, err := r.body(w, req)
+func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, e *Endpoint, start time.Time) {
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	body, held, err := r.body(s, w, req)
 	defer func() { r.bodies.free(held) }()
 	var large *http.MaxBytesError
 	switch {
@@ -118,7 +120,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, e *Endpoint
 		return
 	}
 	defer r.slots.free(1)
-	outcome, err := r.take(req, e, body)
+	outcome, err := r.take(s, req, e, body)
 	if outcome == tooLarge {
 		r.plain(w, e.Name, tooLarge, http.StatusRequestEntityTooLarge)
 		return
@@ -129,20 +131,28 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, e *Endpoint
 	}
 }
 
-// body reads the whole body. The memory for it grows with what arrives, not with what was announced.
-func (r *Receiver) body(w http.ResponseWriter, req *http.Request) (body []byte, held int64, err error) {
-	in := http.MaxBytesReader(w, req.Body, r.opts.Limits.Body)
+// body reads the whole body. The memory for it grows with what arrives, not with what was announced; that of a small one
+// is lent by s.
+func (r *Receiver) body(s *scratch, w http.ResponseWriter, req *http.Request) (body []byte, held int64, err error) {
+	in := req.Body
+	if req.ContentLength < 0 || req.ContentLength > r.opts.Limits.Body { // else the server ends it where it was announced to end
+		in = http.MaxBytesReader(w, in, r.opts.Limits.Body)
+	}
 	grow := func(n int) bool {
 		if !r.bodies.take(int64(n)) {
 			return false
 		}
 		held += int64(n)
+		if body == nil && n <= smallBody {
+			body = s.body[:0:n]
+			return true
+		}
 		bigger := make([]byte, len(body), cap(body)+n)
 		copy(bigger, body)
 		body = bigger
 		return true
 	}
-	first := int64(4 << 10)
+	first := int64(smallBody)
 	if n := req.ContentLength; n >= 0 && n < 64<<10 {
 		first = n + 1
 	}
@@ -164,7 +174,7 @@ func (r *Receiver) body(w http.ResponseWriter, req *http.Request) (body []byte, 
 }
 
 // take verifies and stores. err is what the vendor is told: nil only if the request is on the disk.
-func (r *Receiver) take(req *http.Request, e *Endpoint, body []byte) (outcome string, err error) {
+func (r *Receiver) take(s *scratch, req *http.Request, e *Endpoint, body []byte) (outcome string, err error) {
 	defer func() { // what a hook does to a body nobody foresaw must not look like an acknowledgement, nor end the process
 		if p := recover(); p != nil {
 			r.opts.Log.Error("a webhook could not be read: this is a fault of Sluice", "endpoint", e.Name, "panic", fmt.Sprint(p))
@@ -172,7 +182,7 @@ func (r *Receiver) take(req *http.Request, e *Endpoint, body []byte) (outcome st
 		}
 	}()
 	now := r.opts.Clock()
-	ticket, err := e.Hook.Verify(&connector.Request{Method: req.Method, URL: req.URL.RequestURI(), Header: req.Header, Body: body}, now)
+	ticket, err := e.Hook.Verify(&connector.Request{Method: req.Method, URL: req.RequestURI, Header: req.Header, Body: body}, now)
 	switch {
 	case errors.Is(err, connector.ErrStale):
 		r.refused(e, stale, err)
@@ -181,10 +191,8 @@ func (r *Receiver) take(req *http.Request, e *Endpoint, body []byte) (outcome st
 		r.refused(e, forged, err)
 		return forged, connector.ErrForged
 	}
-	in := r.request(e, ticket, req, body, now)
-	ctx, cancel := context.WithTimeout(req.Context(), storeWithin)
-	defer cancel()
-	receipt, err := r.box.Append(ctx, in)
+	in := r.request(s, e, ticket, req, body, now)
+	receipt, err := r.box.Append(r.patience.context(), in)
 	if err != nil {
 		return r.notStored(e, err)
 	}
@@ -207,13 +215,13 @@ func (r *Receiver) take(req *http.Request, e *Endpoint, body []byte) (outcome st
 	return outcome, nil
 }
 
-// request makes what is stored.
-func (r *Receiver) request(e *Endpoint, t connector.Ticket, req *http.Request, body []byte, now time.Time) inbox.Request {
+// request makes what is stored, in part of the memory of s.
+func (r *Receiver) request(s *scratch, e *Endpoint, t connector.Ticket, req *http.Request, body []byte, now time.Time) inbox.Request {
 	in := inbox.Request{
 		Endpoint: inbox.Endpoint{Name: e.Name, Vendor: e.Vendor, Account: t.Tenant, Type: e.Type},
-		Method:   req.Method, Header: kept(req.Header), Body: body, ReceivedAt: now,
+		Method:   req.Method, Header: s.kept(req.Header), Body: body, ReceivedAt: now,
 	}
-	in.Keys, in.Note = keys(e.Hook, body)
+	in.Keys, in.Note = s.keys(e.Hook, body)
 	in.FollowUp = r.later.asks(e, body)
 	if t.Token != "" && !t.HasBody {
 		id := ticketID(e.Name, t)
@@ -221,29 +229,12 @@ func (r *Receiver) request(e *Endpoint, t connector.Ticket, req *http.Request, b
 		if expires.IsZero() {
 			expires = now.Add(rememberFor)
 		}
-		in.Header.Set(TicketHeader, ticketMark(id, expires))
+		s.mark(id, expires)
 		if r.tickets.reused(id, shorten(body), expires, now) {
 			in.Quarantine = TokenReuse
 		}
 	}
 	return in
-}
-
-// keys are the dedupe keys of a body's items. One that cannot be split is one item.
-func keys(h connector.Hook, body []byte) (list []string, note string) {
-	items, err := h.Split(body)
-	if err != nil {
-		return nil, "it could not be split into items: " + clip(err.Error())
-	}
-	for _, item := range items {
-		key := "k" + item.Key
-		if item.Key == "" {
-			sum := sha256.Sum256(item.Bytes)
-			key = "h" + hex.EncodeToString(sum[:])
-		}
-		list = append(list, key)
-	}
-	return list, ""
 }
 
 func clip(text string) string { return text[:min(len(text), 500)] }

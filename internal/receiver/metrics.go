@@ -30,12 +30,27 @@ func newMetrics(r *Receiver) *metrics {
 		reuse:   prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_receiver_token_reuse_total", Help: "Requests quarantined because their ticket was used for another body. Should be 0."}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sluice_inbox_waits_for_consumer", Help: "1 if the inbox keeps more than its retention says, because a consumer has not come so far."}),
 	}
+	for _, e := range r.endpoints {
+		e.count = map[string]prometheus.Counter{}
+		for _, outcome := range []string{stored, duplicate} {
+			e.count[outcome] = m.requests.WithLabelValues(e.Name, outcome)
+		}
+	}
 	m.registry.MustRegister(m.requests, m.calls, m.acks, m.reuse, m.waiting, &inboxMetrics{r: r})
 	return m
 }
 
 func (m *metrics) count(endpoint, outcome string) {
 	m.requests.WithLabelValues(endpoint, outcome).Inc()
+}
+
+// countAt is count for an endpoint that was looked up.
+func (m *metrics) countAt(e *Endpoint, outcome string) {
+	if c := e.count[outcome]; c != nil {
+		c.Inc()
+		return
+	}
+	m.count(e.Name, outcome)
 }
 
 func (m *metrics) call(kind, outcome string) { m.calls.WithLabelValues(kind, outcome).Inc() }

@@ -71,6 +71,7 @@ type Receiver struct {
 	slots     gate
 	bodies    gate
 	tickets   *tickets
+	patience  patience
 	later     *later
 	metrics   *metrics
 	quiet     *quiet

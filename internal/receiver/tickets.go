@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,7 +36,10 @@ func shorten(b []byte) (s short) {
 
 // ticketID names a ticket at an endpoint. It cannot be turned back into the token.
 func ticketID(endpoint string, t connector.Ticket) short {
-	return shorten([]byte(endpoint + "\x00" + t.Tenant + "\x00" + t.Token))
+	var text [256]byte
+	b := append(append(text[:0], endpoint...), 0)
+	b = append(append(b, t.Tenant...), 0)
+	return shorten(append(b, t.Token...))
 }
 
 type heldTicket struct {
@@ -104,11 +106,7 @@ func (t *tickets) stats() (held int, forgotten int64) {
 	return len(t.young) + len(t.old), t.forgotten
 }
 
-// ticketMark is the value of TicketHeader.
-func ticketMark(id short, expires time.Time) string {
-	return hex.EncodeToString(id[:]) + " " + strconv.FormatInt(expires.Unix(), 10)
-}
-
+// parseMark reads what scratch.mark made.
 func parseMark(text string) (id short, expires time.Time, ok bool) {
 	name, sec, _ := strings.Cut(text, " ")
 	n, err := strconv.ParseInt(sec, 10, 64)
@@ -167,17 +165,4 @@ func recent(ctx context.Context, log *inbox.Reader, low, high int64, since time.
 		low = middle
 	}
 	return low, nil
-}
-
-// keptHeaders are the headers that are stored with a request: what decoding and people may need, no credentials.
-var keptHeaders = []string{"Content-Type", "Date", "User-Agent", "X-Request-Id"}
-
-func kept(h http.Header) http.Header {
-	out := http.Header{}
-	for _, name := range keptHeaders {
-		if v := h[name]; len(v) > 0 {
-			out[name] = v[:1]
-		}
-	}
-	return out
 }

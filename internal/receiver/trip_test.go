@@ -3,6 +3,7 @@ package receiver
 import (
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,6 +73,22 @@ func fresh(t *testing.T, w *world) (n int64) {
 	return n
 }
 
+// rising is a clock that never shows one millisecond twice: a time that was signed for two requests is suspicious.
+func rising() func() time.Time {
+	var mu sync.Mutex
+	var last time.Time
+	return func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		now := time.Now()
+		if next := last.Add(time.Millisecond); now.Before(next) {
+			now = next
+		}
+		last = now
+		return now
+	}
+}
+
 // contact imports the one customer whose changes are told of.
 func contact(t *testing.T, crm *sesandbox.Service) {
 	t.Helper()
@@ -96,7 +113,7 @@ func contact(t *testing.T, crm *sesandbox.Service) {
 		t.Fatal(err)
 	}
 	out.Header = req.Header
-	resp, err := sandbox.Transport(sandbox.New(sandbox.Options{Clock: time.Now}, crm)).RoundTrip(out)
+	resp, err := sandbox.Transport(sandbox.New(sandbox.Options{Clock: rising()}, crm)).RoundTrip(out)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatal(resp, err)
 	}

@@ -68,7 +68,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func portraitHook(t *testing.T) connector.Hook {
+func portraitHook(t testing.TB) connector.Hook {
 	t.Helper()
 	c := socialepoch.SocialEpoch.Source.NewConfig().(*socialepoch.SourceConfig)
 	c.TenantID = 82
@@ -80,7 +80,7 @@ func portraitHook(t *testing.T) connector.Hook {
 	return h
 }
 
-func portrait(t *testing.T) Endpoint {
+func portrait(t testing.TB) Endpoint {
 	return Endpoint{Name: "main/portrait", Vendor: "socialepoch", Type: "user_sync_portrait", Path: connector.NewSecret(path), Hook: portraitHook(t)}
 }
 
