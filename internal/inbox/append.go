@@ -103,6 +103,7 @@ func newEntry(req Request) *entry {
 		r.header = appendHeader(header[:0], req.Header)
 	}
 	e := entries.Get().(*entry)
+	e.done = make(chan answer, 1) // a channel of its own: one that a test made in its bubble is of no use in another
 	e.at, e.held = req.Endpoint, req.Quarantine
 	e.sums = slices.Grow(e.sums[:0], max(1, len(req.Keys))*keySize)
 	for _, k := range req.Keys {
@@ -138,7 +139,7 @@ func (e *entry) key(kind byte, item string) {
 }
 
 // entries are those that were answered.
-var entries = sync.Pool{New: func() any { return &entry{done: make(chan answer, 1)} }}
+var entries = sync.Pool{New: func() any { return &entry{} }}
 
 // maxKept bounds the memory that an entry keeps for the next request.
 const maxKept = 64 << 10
