@@ -55,8 +55,7 @@ func fromVendorFields(vendors []connector.Vendor) []connector.Field {
 		{Name: "on_loss", Type: connector.TypeString, Title: "Lost webhooks", Default: lossFail, Enum: []string{lossFail, lossWarn}, Advanced: true,
 			Doc: "What to do where the inbox cannot give webhooks any more, because they were removed by age or size before they were read or its disk was damaged: fail, or warn and go on."},
 		{Name: "endpoints", Type: connector.TypeArray, Title: "Endpoints", Items: &connector.Field{Type: connector.TypeString},
-			Examples: []any{[]any{"main"}, []any{"main/user_sync_portrait"}}, Advanced: true,
-			Doc: "Names of the receiver's accounts, or of single webhooks of them, that are read. Without it: all of the CRM. Name them where the receiver hears several accounts of one CRM."},
+			Examples: []any{[]any{"main"}, []any{"main/user_sync_portrait"}}, Advanced: true, Doc: endpointsDoc},
 		{Name: "delivery", Type: connector.TypeObject, Title: "Calls", Doc: "How to call the CRM for queries.", Fields: DeliveryFields, Advanced: true},
 	}
 }
@@ -93,20 +92,9 @@ func (f *FromVendor) newSource(ctx context.Context, vendors []connector.Vendor, 
 	if src.log == nil {
 		src.log = slog.New(slog.DiscardHandler)
 	}
-	for i := range vendors {
-		if vendors[i].Name == f.CRM.Name && vendors[i].Source != nil {
-			src.Vendor = &vendors[i]
-		}
-	}
-	if src.Vendor == nil {
-		return nil, connector.Internalf("", "no vendor %q to read from", f.CRM.Name)
-	}
-	src.Config = src.Vendor.Source.NewConfig()
-	if err := f.CRM.Decode(src.Config); err != nil {
+	var err error
+	if src.Vendor, src.Config, err = readAccount(vendors, &f.CRM); err != nil {
 		return nil, err
-	}
-	if err := src.Config.Validate(); err != nil {
-		return nil, &connector.Error{Kind: connector.KindConfig, What: err.Error()}
 	}
 	src.delivery = f.Delivery.orPace(src.Vendor.Pace)
 	if src.transport == nil {
@@ -149,16 +137,8 @@ func (s *Source) choose(name string) error {
 			return err
 		}
 	}
-	s.hooks = nil
-	for _, w := range source.Webhooks {
-		if !slices.Contains(w.Streams, name) {
-			continue
-		}
-		h, err := w.Hook(s.Config)
-		if err != nil {
-			return fmt.Errorf("webhook %s: %w", w.Name, err)
-		}
-		s.hooks = append(s.hooks, events.Webhook{Name: w.Name, Streams: w.Streams, Hook: h})
+	if s.hooks, err = readHooks(s.Vendor, s.Config, name); err != nil {
+		return err
 	}
 	switch named := s.from.Inbox != "" || s.from.Receiver != "" || s.inbox != nil; {
 	case s.puller != nil && named:
@@ -232,14 +212,10 @@ func (s *Source) reader(fields []string, follow bool) (connector.Reader, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := events.Config{Log: log, Stream: s.Stream, Vendor: s.Vendor.Name, Webhooks: s.hooks, Follow: follow, Strict: s.from.OnLoss == lossFail, Logger: s.log, Alloc: memory.DefaultAllocator}
-	if names := s.from.Endpoints; len(names) > 0 {
-		c.Endpoint = func(e inbox.Endpoint) bool {
-			account, _, _ := strings.Cut(e.Name, "/")
-			return slices.Contains(names, e.Name) || slices.Contains(names, account)
-		}
-	}
-	return inboxReader{events.New(c), log}, nil
+	return inboxReader{events.New(events.Config{
+		Log: log, Stream: s.Stream, Vendor: s.Vendor.Name, Webhooks: s.hooks, Endpoint: readEndpoints(s.from.Endpoints), Follow: follow,
+		Strict: s.from.OnLoss == lossFail, Logger: s.log, Alloc: memory.DefaultAllocator,
+	}), log}, nil
 }
 
 // inboxReader closes the inbox with the reader.

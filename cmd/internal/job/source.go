@@ -75,7 +75,7 @@ func SourceFields(vendors []connector.Vendor) []connector.Field {
 				{Name: inboxFolder, Title: "Folder", Doc: "The receiver's folder is read: for sources on the same machine.", Fields: inboxFolderFields},
 			}},
 		{Name: "endpoints", Type: connector.TypeArray, Title: "Endpoints", Items: &connector.Field{Type: connector.TypeString},
-			Doc: "Names of the receiver's endpoints whose webhooks are read. Without it: all of the CRM. Name them where the receiver hears several accounts of one CRM.", Advanced: true},
+			Examples: []any{[]any{"main"}, []any{"main/user_sync_portrait"}}, Doc: endpointsDoc, Advanced: true},
 		{Name: "on_loss", Type: connector.TypeString, Title: "Lost webhooks", Default: lossWarn, Enum: []string{lossWarn, lossFail},
 			Doc: "What to do where the inbox cannot give webhooks any more, because its disk was damaged or they were removed by age before they were read: warn and go on, or fail.", Advanced: true},
 		{Name: "delivery", Type: connector.TypeObject, Title: "Calls", Doc: "How to call the CRM for queries.", Fields: DeliveryFields, Advanced: true},
@@ -95,30 +95,15 @@ func decodeAccount(data []byte, vendors []connector.Vendor) (*account, error) {
 	if err := config.DecodeWith(config.Options{Literal: true, HostKeys: true}, "config", data, SourceFields(vendors), &a.SourceSettings); err != nil {
 		return nil, err
 	}
-	for i := range vendors {
-		if vendors[i].Name == a.CRM.Name && vendors[i].Source != nil {
-			a.vendor = &vendors[i]
-		}
-	}
-	if a.vendor == nil {
-		return nil, connector.Internalf("", "no vendor %q to read from", a.CRM.Name)
-	}
-	a.config = a.vendor.Source.NewConfig()
-	if err := a.CRM.Decode(a.config); err != nil {
+	var err error
+	if a.vendor, a.config, err = readAccount(vendors, &a.CRM); err != nil {
 		return nil, err
-	}
-	if err := a.config.Validate(); err != nil {
-		return nil, asConfig(fmt.Errorf("crm: %w", err))
 	}
 	if a.Inbox.Name == "" {
 		return a, nil
 	}
-	for _, w := range a.vendor.Source.Webhooks {
-		hook, err := w.Hook(a.config)
-		if err != nil {
-			return nil, asConfig(fmt.Errorf("crm: webhook %s: %w", w.Name, err))
-		}
-		a.hooks = append(a.hooks, events.Webhook{Name: w.Name, Streams: w.Streams, Hook: hook})
+	if a.hooks, err = readHooks(a.vendor, a.config, ""); err != nil {
+		return nil, err
 	}
 	if len(a.hooks) == 0 {
 		return nil, connector.Configf("Leave it out", "inbox: %s sends no webhooks", a.vendor.Title)

@@ -126,13 +126,10 @@ func (s *sourceSync) Reader(stream string) (connector.Reader, error) {
 	case p != nil:
 		return pull.New(pull.Config{Vendor: s.vendor.Name, Stream: list[at], Puller: p, Caller: s.caller, Schema: querySchema(&list[at]), Log: s.log}), nil
 	}
-	c := events.Config{
-		Schema: eventSchema(&list[at]), Log: s.inbox, Stream: list[at], Vendor: s.vendor.Name, Webhooks: s.hooks, Head: s.head, Strict: s.OnLoss == lossFail, Logger: s.log,
-	}
-	if names := s.Endpoints; len(names) > 0 {
-		c.Endpoint = func(e inbox.Endpoint) bool { return slices.Contains(names, e.Name) }
-	}
-	return events.New(c), nil
+	return events.New(events.Config{
+		Schema: eventSchema(&list[at]), Log: s.inbox, Stream: list[at], Vendor: s.vendor.Name, Webhooks: s.hooks, Endpoint: readEndpoints(s.Endpoints), Head: s.head,
+		Strict: s.OnLoss == lossFail, Logger: s.log,
+	}), nil
 }
 
 // eventSchema is that of rows which leave as the vendor's decoder wrote them: the cursor, and everything else in one piece.
