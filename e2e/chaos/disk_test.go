@@ -95,15 +95,7 @@ func TestDiskFull(t *testing.T) {
 			w := &world{t: t, dir: t.TempDir()}
 			seed := w.seed(t, disk.name)
 			dir := filepath.Join(w.dir, "disk")
-			if err := os.Mkdir(dir, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			disk.mount(t, dir, w.dir)
-			t.Cleanup(func() {
-				if asRoot(t, "umount", dir).Run() != nil {
-					runAsRoot(t, "umount", "--lazy", dir)
-				}
-			})
+			mounted(t, disk, dir, w.dir)
 			s := newHookSenders(t)
 			config, ballast := filepath.Join(w.dir, "receive.yaml"), filepath.Join(dir, "ballast")
 			write(t, config, s.config(filepath.Join(dir, "inbox")))

@@ -216,7 +216,7 @@ func openError(path string, err error) error {
 		return err
 	case isDamage(err):
 		return damagef("%w", err)
-	case code == sqlite3.SQLITE_FULL:
+	case isFull(err):
 		return fmt.Errorf("open %s: %w: %w", path, ErrFull, err)
 	case code == sqlite3.SQLITE_READONLY:
 		return connector.Configf("Check the permissions of the folder and its files; within one process, open the inbox before its readers",

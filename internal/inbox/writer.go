@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // groupSize is how many entries one transaction takes at most.
@@ -183,7 +181,7 @@ func (w *writer) failed(what string, err error) error {
 	case errors.Is(err, ErrDamaged):
 	case isDamage(err):
 		err = damagef("%w", err)
-	case codeOf(err) == sqlite3.SQLITE_FULL:
+	case isFull(err):
 		kind = ErrFull
 		w.i.stats.full.Add(1)
 	default:
