@@ -87,6 +87,9 @@ func splitName(full string) (given, family string) {
 		_, width := utf8.DecodeRuneInString(full[at:])
 		return trimName(full[:at]), trimName(full[at+width:])
 	}
+	if given, family, ok := familyAhead(full); ok {
+		return given, family
+	}
 	if at := familyBegins(full); at > 0 {
 		_, width := utf8.DecodeRuneInString(full[at:])
 		head, tail := trimName(full[:at]), trimName(full[at+width:])
@@ -102,7 +105,8 @@ func splitName(full string) (given, family string) {
 }
 
 // splitAtComma splits "family, given". Commas beside each other count as one; where more are left, what stands behind the
-// first of them is the given name, with a space for each of the others.
+// first of them is the given name, with a space for each of the others. A degree behind a comma belongs to what is before
+// it: "Ann Lee, PhD" has no family name Ann Lee.
 func splitAtComma(full string) (given, family string) {
 	parts := strings.FieldsFunc(full, func(c rune) bool { return c == ',' || c == '，' })
 	kept := parts[:0]
@@ -110,6 +114,10 @@ func splitAtComma(full string) (given, family string) {
 		if part = trimName(part); part != "" {
 			kept = append(kept, part)
 		}
+	}
+	for len(kept) > 1 && listed(nameSuffixes, kept[1]) && (len(kept) > 2 || lastWord(kept[0]) > 0) {
+		kept[1] = kept[0] + " " + kept[1]
+		kept = kept[1:]
 	}
 	switch len(kept) {
 	case 0:
@@ -127,17 +135,70 @@ var (
 	nameSuffixes  = wordSet(`jr jr. sr sr. ii iii iv phd ph.d. md m.d. esq esq.`)
 )
 
+// Surnames by which one knows that a name begins with the family's, as it does in Vietnam, and that it ends in two of
+// them, as it does in Spanish. None is a given name elsewhere.
+var (
+	vietnameseSurnames = casedSet(`nguyễn nguyen trần lê phạm hoàng huỳnh vũ võ đặng bùi đỗ hồ ngô dương đoàn lương đinh trịnh đào tạ mạc lý tô trương phùng`)
+	spanishSurnames    = casedSet(`garcía garcia rodríguez rodriguez gonzález gonzalez gonzales fernández fernandez lópez lopez martínez martinez sánchez sanchez pérez perez gómez gomez
+		jiménez jimenez hernández hernandez díaz diaz moreno muñoz álvarez alvarez romero gutiérrez gutierrez torres domínguez dominguez vázquez vazquez ramírez ramirez ramos serrano
+		molina suárez suarez ortega delgado castro ortiz núñez medina castillo guerrero cruz méndez mendez herrera márquez marquez aguilar vargas mendoza reyes morales guzmán guzman
+		salazar rojas flores ríos rios contreras velázquez velazquez chávez chavez espinoza fuentes cabrera navarro iglesias`)
+)
+
+// casedSet holds words as a name writes them: with a capital, in capitals, and in small letters.
+func casedSet(words string) map[string]bool {
+	set := wordSet(words)
+	for w := range wordSet(words) {
+		_, width := utf8.DecodeRuneInString(w)
+		set[strings.ToUpper(w)], set[strings.ToUpper(w[:width])+w[width:]] = true, true
+	}
+	return set
+}
+
+// familyAhead splits names in which the family name comes first though there are blanks: Vietnamese ones, and East Asian
+// ones with something in other letters behind them, as in 张三 (Tom).
+func familyAhead(full string) (given, family string, ok bool) {
+	first := firstWord(full)
+	rest := trimName(full[len(first):])
+	switch {
+	case rest == "":
+	case vietnameseSurnames[first]:
+		last := max(lastWord(rest), 0)
+		return rest, first, !vietnameseSurnames[trimName(rest[last:])]
+	case isEastAsian(first) && !isEastAsian(full):
+		if given, family = splitGlued(first); family != "" {
+			return full[len(family):], family, true
+		}
+	}
+	return "", "", false
+}
+
+// firstWord is what stands before the first blank of a text, blanks ahead of it aside.
+func firstWord(s string) string {
+	s = strings.TrimLeftFunc(s, unicode.IsSpace)
+	if at := strings.IndexFunc(s, unicode.IsSpace); at >= 0 {
+		return s[:at]
+	}
+	return s
+}
+
 // familyBegins finds the blank before the family name of a name with blanks: before its last word, and before the
-// particles ahead of that; a degree behind the last word goes with it. The first word is never part of it.
+// particles ahead of that; a degree behind the last word goes with it, and so does a second Spanish surname. The first
+// word is never part of it.
 func familyBegins(full string) int {
 	at := strings.LastIndexFunc(full, unicode.IsSpace)
 	if at < 0 || isEastAsian(full) {
 		return at
 	}
-	if listed(nameSuffixes, trimName(full[at:])) {
-		if before := lastWord(full[:at]); before > 0 {
-			at = before
+	for word := full[at:]; listed(nameSuffixes, trimName(word)); {
+		before := lastWord(full[:at])
+		if before <= 0 {
+			break
 		}
+		word, at = full[before:at], before
+	}
+	if before := lastWord(full[:at]); before > 0 && spanishSurnames[trimName(full[before:at])] && spanishSurnames[firstWord(full[at:])] {
+		at = before // both parents' names
 	}
 	for {
 		before := lastWord(full[:at])

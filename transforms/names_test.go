@@ -51,7 +51,26 @@ var goldenNames = []struct{ full, first, last, given, family string }{
 	{full: "محمد علي", given: "محمد", family: "علي"},
 	{full: "فاطمة", given: "فاطمة", family: "-"},
 	{full: "Иван Петров", given: "Иван", family: "Петров"},
-	{full: "Nguyễn Văn An", given: "Nguyễn Văn", family: "An"},
+	{full: "Nguyễn Văn An", given: "Văn An", family: "Nguyễn"},
+	{full: "NGUYEN THI HOA", given: "THI HOA", family: "NGUYEN"},
+	{full: "Văn An Nguyễn", given: "Văn An", family: "Nguyễn"},
+	{full: "Lê Nguyễn", given: "Lê", family: "Nguyễn"},
+	{full: "Nguyễn", given: "Nguyễn", family: "-"},
+	{full: "José García Márquez", given: "José", family: "García Márquez"},
+	{full: "Gabriel José de la Concordia García Márquez", given: "Gabriel José de la Concordia", family: "García Márquez"},
+	{full: "María del Carmen López", given: "María del Carmen", family: "López"},
+	{full: "Ana de la Cruz Torres", given: "Ana", family: "de la Cruz Torres"},
+	{full: "García Márquez", given: "García", family: "Márquez"},
+	{full: "JUAN PEREZ LOPEZ Jr.", given: "JUAN", family: "PEREZ LOPEZ Jr."},
+	{full: "Ann Lee, Jr.", given: "Ann", family: "Lee Jr."},
+	{full: "Ann Lee, PhD, MD", given: "Ann", family: "Lee PhD MD"},
+	{full: "Lee, Jr., Ann", given: "Ann", family: "Lee Jr."},
+	{full: "Rahim, Md", given: "Md", family: "Rahim"},
+	{full: "张三 (Tom)", given: "三 (Tom)", family: "张"},
+	{full: "李小龙 Bruce", given: "小龙 Bruce", family: "李"},
+	{full: "Tom 张", given: "Tom", family: "张"},
+	{full: "さくら Lee", given: "さくら", family: "Lee"},
+	{full: "张 Tom", given: "张", family: "Tom"},
 	{full: "José 😀 Núñez", given: "José 😀", family: "Núñez"},
 	{full: "Ann Lee", first: "Annie", given: "Annie", family: "Lee"},
 	{full: "Mary Jane Smith", last: "Jane Smith", given: "Mary", family: "Jane Smith"},
@@ -176,6 +195,19 @@ func FuzzNames(f *testing.F) {
 				t.Fatalf("the %s name of %q, %q, %q has blanks around: %q", part, full, given, family, v.s)
 			}
 		}
+		if g, f := splitName(full); signs(g)+signs(f) != signs(full) {
+			t.Fatalf("%q was split to %q and %q", full, g, f)
+		}
 		x.arena = x.arena[:0]
 	})
+}
+
+// signs counts what of a name may not get lost: all but blanks, invisible signs and what stands between its parts.
+func signs(s string) (n int) {
+	for _, c := range s {
+		if !unicode.IsSpace(c) && !unicode.Is(unicode.Cf, c) && !strings.ContainsRune(",，·・•", c) {
+			n++
+		}
+	}
+	return n
 }

@@ -83,7 +83,7 @@ func (e *eachSteps) add(item arg) {
 		return
 	case word == "trim":
 		key, value.Tag, value.Value = opTrim.Name, "!!bool", "true"
-		e.words = append(e.words, func(_ *exec, s string) string { return strings.TrimSpace(s) })
+		e.words = append(e.words, func(_ *exec, s string) string { return trimBlank(s) })
 	default:
 		e.words = append(e.words, caseOf(word))
 	}

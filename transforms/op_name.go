@@ -7,7 +7,7 @@ var opName = Op{
 	Signature: `name: {part: given | family | full, missing: "-"}`,
 	Doc: "Reads full_name, first_name (given) and last_name (family) and gives one part of the name: the field that says it, else what the others tell. A full name without " +
 		"spaces in Chinese, Japanese or Korean letters begins with the family name: two letters where they are a known surname of two, else one. With a space, such a name has the family name first, " +
-		"any other the family name last, with words such as `van` or `de la` before it and `Jr.` behind it; titles stay with the given name; a comma stands after the family name. A single word is the given name, and the other half becomes `missing`, or stays absent without it. " +
+		"any other the family name last, with words such as `van` or `de la` before it and `Jr.` behind it, and two words where both are Spanish surnames; a Vietnamese surname at the beginning is the family name; titles stay with the given name; a comma stands after the family name, or before a degree. A single word is the given name, and the other half becomes `missing`, or stays absent without it. " +
 		"`full` joins the halves where full_name is missing. A record without any name gives nothing.",
 	Out: Text, Source: true, Errors: []string{codeBadValue},
 	Examples: []Example{

@@ -130,7 +130,7 @@ func (t *tagsStep) read(x *exec, v value) (value, *fault) {
 
 // cut appends the pieces of a text to the items.
 func (t *tagsStep) cut(x *exec, s string) {
-	if trimmed := trimBlank(s); len(trimmed) >= 2 && trimmed[0] == '[' && trimmed[len(trimmed)-1] == ']' {
+	if trimmed := trimBlank(s); len(trimmed) >= 2 && trimmed[0] == '[' && trimmed[len(trimmed)-1] == ']' && !bracketsApart(trimmed) {
 		s = trimmed[1 : len(trimmed)-1]
 	}
 	for {
@@ -141,6 +141,21 @@ func (t *tagsStep) cut(x *exec, s string) {
 		}
 		s = s[at+width:]
 	}
+}
+
+// bracketsApart reports whether the brackets at the ends of a text are those of two words: [vip],[new].
+func bracketsApart(s string) bool {
+	depth, apart := 0, false
+	for i := range len(s) {
+		switch s[i] {
+		case '[':
+			depth++
+		case ']':
+			depth--
+		}
+		apart = apart || depth == 0 && i < len(s)-1
+	}
+	return apart && depth == 0
 }
 
 // nextSeparator finds the first separator in s; the end of s and 0 where there is none.
