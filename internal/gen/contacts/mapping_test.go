@@ -151,6 +151,12 @@ func compile(t *testing.T, v connector.Vendor, cfg connector.Config, mem memory.
 	if err != nil {
 		t.Fatal(err)
 	}
+	return compileText(t, v, cfg, mem, text)
+}
+
+// compileText joins a mapping with the dialect of a vendor.
+func compileText(t *testing.T, v connector.Vendor, cfg connector.Config, mem memory.Allocator, text []byte) *transforms.Mapping {
+	t.Helper()
 	user, err := transforms.Parse("contacts.yaml", text)
 	if err != nil {
 		t.Fatal(err)
