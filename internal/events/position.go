@@ -38,7 +38,7 @@ func ParsePosition(pos connector.Position) (seq int64, err error) {
 	switch err := d.Decode(&p); {
 	case err != nil:
 		return 0, badPosition(pos, errors.New("it cannot be read"))
-	case d.More():
+	case len(bytes.TrimSpace(pos[d.InputOffset():])) > 0: // Decoder.More passes over a bracket
 		return 0, badPosition(pos, errors.New("something follows it"))
 	case p.Seq == nil || p.V == nil:
 		return 0, badPosition(pos, errors.New("`seq` or `v` is missing"))
