@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"sort"
+	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -16,14 +18,17 @@ func jsonNodes(data []byte) (*yaml.Node, bool) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
-	r := &jsonReader{dec: dec, lines: lineStarts(data)}
+	r := &jsonReader{dec: dec, data: data, lines: lineStarts(data), column: 1}
 	node, err := r.value()
 	return node, err == nil
 }
 
 type jsonReader struct {
 	dec   *json.Decoder
+	data  []byte
 	lines []int
+
+	counted, column int // up to where characters are counted, and the column there, from 1
 }
 
 func lineStarts(data []byte) []int {
@@ -38,14 +43,23 @@ func lineStarts(data []byte) []int {
 
 // value reads the next value.
 func (r *jsonReader) value() (*yaml.Node, error) {
+	from := int(r.dec.InputOffset())
 	token, err := r.dec.Token()
 	if err != nil {
 		return nil, err
 	}
 	node := &yaml.Node{Kind: yaml.ScalarNode}
-	// The offset is that of the token's end, which stands on the token's line: no JSON token holds a line break.
+	// The offset is that of the token's end, which stands on the token's line: no JSON token holds a line break. Where it
+	// begins is told by what stood before it: blanks, a comma or a colon.
 	end := int(r.dec.InputOffset())
 	node.Line = sort.SearchInts(r.lines, end)
+	from += bytes.IndexFunc(r.data[from:end], func(c rune) bool { return !strings.ContainsRune(" \t\r\n,:", c) })
+	counted := max(r.counted, r.lines[node.Line-1])
+	if counted > r.counted {
+		r.column = 1
+	}
+	r.column += utf8.RuneCount(r.data[counted:from])
+	r.counted, node.Column = from, r.column
 	switch t := token.(type) {
 	case json.Delim:
 		node.Kind, node.Tag = yaml.SequenceNode, "!!seq"

@@ -248,3 +248,20 @@ func TestDidYouMean(t *testing.T) {
 		}
 	}
 }
+
+// TestPlacesOfJSON: faults of a mapping in JSON have line and column, as those in YAML have.
+func TestPlacesOfJSON(t *testing.T) {
+	const doc = "{\"streams\":\n  {\"s\": {\n\t\"wehre\" : \"a\", \"fields\": {\"ä\":{\"trimm\":true},\"b\": {\"from\":[\"x\", 1],\"tags\": 7}}}}}"
+	_, err := Parse("m.json", []byte(doc))
+	want := map[string][2]int{"streams.s.wehre": {3, 2}, "streams.s.fields.ä.trimm": {3, 33}, "streams.s.fields.b.tags": {3, 77}}
+	for _, p := range problemsOf(err) {
+		at, ok := want[p.Path]
+		if !ok || p.Line != at[0] || p.Column != at[1] {
+			t.Errorf("%s stands at %d:%d, want %v", p, p.Line, p.Column, at)
+		}
+		delete(want, p.Path)
+	}
+	if len(want) > 0 {
+		t.Errorf("nothing is said of %v", want)
+	}
+}

@@ -62,5 +62,23 @@ func FuzzPhone(f *testing.F) {
 		if len(v.s) < minPhoneDigits || len(v.s) > maxPhoneDigits || strings.Trim(v.s, "0123456789") != "" {
 			t.Fatalf("phone of %q is %q", s, v.s)
 		}
+		if digits := digitsOf(s); v.s != digits && v.s != strings.TrimPrefix(digits, "00") && v.s+"0" != digits {
+			t.Fatalf("phone of %q is %q, and its digits are %q", s, v.s, digits)
+		}
+		if again, rejects := x.one(v); !strings.HasPrefix(v.s, "00") && (len(rejects) > 0 || again.s != v.s) {
+			t.Fatalf("phone of %q is %q, and of that %q %v", s, v.s, again.s, rejects)
+		}
 	})
+}
+
+// digitsOf gives every digit of a text, in whatever script they are that a step reads.
+func digitsOf(s string) string {
+	return strings.Map(func(c rune) rune {
+		for _, zero := range "0０٠۰" {
+			if c >= zero && c <= zero+9 {
+				return '0' + c - zero
+			}
+		}
+		return -1
+	}, s)
 }
