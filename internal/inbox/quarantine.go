@@ -60,7 +60,7 @@ func (i *Inbox) Release(ctx context.Context, seq int64) (Receipt, error) {
 			e := &entry{at: rec.Endpoint, keys: rec.keys}
 			rec.Quarantine, rec.keys, rec.Origin = "", nil, seq
 			e.frame = frame(&rec)
-			if r, err = i.w.put(m, e, i.opts.Clock()); err != nil {
+			if r, err = i.w.put(m, e, i.w.stamp(i.opts.Clock())); err != nil {
 				return err
 			}
 			return i.c.exec("UPDATE quarantine SET released = ? WHERE seq = ?", r.Seq, seq)

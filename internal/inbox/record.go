@@ -88,9 +88,18 @@ const keySize = 16
 
 // sum is the check over a sequence and the bytes that belong to it.
 func sum(seq int64, b []byte) uint32 {
-	var s [8]byte
-	binary.LittleEndian.PutUint64(s[:], uint64(seq))
-	return crc32.Update(crc32.Update(0, castagnoli, s[:]), castagnoli, b)
+	return crc32.Update(sumNumber(0, uint64(seq), 8), castagnoli, b)
+}
+
+// sumNumber goes on with a check over the low bytes of a number. It is crc32.Update, to which the bytes would have to be
+// given in memory of their own.
+func sumNumber(crc uint32, v uint64, bytes int) uint32 {
+	crc = ^crc
+	for ; bytes > 0; bytes-- {
+		crc = castagnoli[byte(crc)^byte(v)] ^ crc>>8
+		v >>= 8
+	}
+	return ^crc
 }
 
 // frame encodes a record but for what only the writer knows: endpoint, seen and the sum.
@@ -227,9 +236,7 @@ func appendHeader(b []byte, h http.Header) []byte {
 // tag is a record's endpoint with a check of its own: a reader that passes a record over because of its endpoint must be
 // as sure of it as of one that it serves.
 func tag(seq int64, endpoint uint32) int64 {
-	var b [4]byte
-	binary.LittleEndian.PutUint32(b[:], endpoint)
-	return int64(uint64(endpoint)<<32 | uint64(sum(seq, b[:])))
+	return int64(uint64(endpoint)<<32 | uint64(sumNumber(sumNumber(0, uint64(seq), 8), uint64(endpoint), 4)))
 }
 
 // hashKey makes the dedupe key of one item, or of a whole body: kind keeps those apart.

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 func wirePage() Page {
@@ -96,5 +98,20 @@ func FuzzParsePage(f *testing.F) {
 			}
 		}
 		_, _ = ParsePage(b)
+	})
+}
+
+// The checks of records that are on disks already are those of the library.
+func TestSum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seq, endpoint := rapid.Int64().Draw(t, "sequence"), rapid.Uint32().Draw(t, "endpoint")
+		text := rapid.SliceOf(rapid.Byte()).Draw(t, "text")
+		number := binary.LittleEndian.AppendUint64(nil, uint64(seq))
+		if got, want := sum(seq, text), crc32.Checksum(append(number, text...), castagnoli); got != want {
+			t.Errorf("sum %08x, want %08x", got, want)
+		}
+		if got, want := uint32(tag(seq, endpoint)), sum(seq, binary.LittleEndian.AppendUint32(nil, endpoint)); got != want {
+			t.Errorf("tag %08x, want %08x", got, want)
+		}
 	})
 }

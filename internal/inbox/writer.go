@@ -99,7 +99,7 @@ func (w *writer) answer(group []*entry, receipts []Receipt, err error) {
 func (w *writer) write(group []*entry) ([]Receipt, error) {
 	receipts := make([]Receipt, 0, len(group))
 	err := w.tx("append", func(m *meta) error {
-		now := w.i.opts.Clock()
+		now := w.stamp(w.i.opts.Clock())
 		for _, e := range group {
 			r, err := w.put(m, e, now)
 			if err != nil {
@@ -200,13 +200,24 @@ func (w *writer) failed(what string, err error) error {
 	return err
 }
 
+// stamp is the time of a group, as its statements take it.
+type stamp struct {
+	time.Time
+	at, old driver.Value // a key from before old was forgotten
+}
+
+func (w *writer) stamp(now time.Time) stamp {
+	return stamp{now, now.UnixMilli(), now.Add(-w.i.opts.DedupeFor).UnixMilli()}
+}
+
 // put adds one request to the transaction.
-func (w *writer) put(m *meta, e *entry, now time.Time) (Receipt, error) {
+func (w *writer) put(m *meta, e *entry, now stamp) (Receipt, error) {
 	seq := m.head + 1
+	var number driver.Value = seq
 	r := Receipt{Seq: seq, Items: int(binary.LittleEndian.Uint32(e.frame[offItems:]))}
 	fresh := 0
 	for item, key := range e.keys {
-		n, err := w.putKey.exec(key, seq, now.UnixMilli(), now.Add(-w.i.opts.DedupeFor).UnixMilli())
+		n, err := w.putKey.exec(key, number, now.at, now.old)
 		switch {
 		case err != nil:
 			return r, err
@@ -225,7 +236,7 @@ func (w *writer) put(m *meta, e *entry, now time.Time) (Receipt, error) {
 		}, e.keys[0])
 	}
 	if e.held != "" {
-		if err := putQuarantine(w.c, Damage{From: seq, To: seq, Reason: e.held}, now); err != nil {
+		if err := putQuarantine(w.c, Damage{From: seq, To: seq, Reason: e.held}, now.Time); err != nil {
 			return r, err
 		}
 	}
