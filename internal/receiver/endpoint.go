@@ -97,4 +97,7 @@ func newEndpoints(list []Endpoint) (endpoints, error) {
 	return byPath, nil
 }
 
-func (m endpoints) find(path string) *Endpoint { return m[sha256.Sum256([]byte(path))] }
+func (m endpoints) find(path string) *Endpoint {
+	var text [256]byte
+	return m[sha256.Sum256(append(text[:0], path...))]
+}

@@ -182,7 +182,8 @@ func (r *Receiver) take(s *scratch, req *http.Request, e *Endpoint, body []byte)
 		}
 	}()
 	now := r.opts.Clock()
-	ticket, err := e.Hook.Verify(&connector.Request{Method: req.Method, URL: req.RequestURI, Header: req.Header, Body: body}, now)
+	s.signed = connector.Request{Method: req.Method, URL: req.RequestURI, Header: req.Header, Body: body}
+	ticket, err := e.Hook.Verify(&s.signed, now)
 	switch {
 	case errors.Is(err, connector.ErrStale):
 		r.refused(e, stale, err)

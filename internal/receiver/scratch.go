@@ -15,6 +15,7 @@ import (
 
 // scratch is what a request needs in memory until the inbox has a copy of it.
 type scratch struct {
+	signed connector.Request
 	list   []string
 	header http.Header
 	ticket [1]string
@@ -31,6 +32,7 @@ func (s *scratch) free() {
 	if cap(s.list) > 1000 {
 		s.list = nil
 	}
+	s.signed = connector.Request{}
 	clear(s.list)
 	clear(s.header)
 	scratches.Put(s)
