@@ -50,10 +50,7 @@ type parser struct {
 // Parse reads a document, YAML or JSON; name is the file's name for messages. A mapping has `streams:` at the top, or
 // stands under `transforms:` of a pipeline file, whose other keys are not looked at. The error lists every fault.
 func Parse(name string, data []byte) (*Spec, error) {
-	p := &parser{file: name, ops: map[string]Op{}, ranks: map[string]int{}}
-	for i, op := range Ops() {
-		p.ops[op.Name], p.ranks[op.Name] = op, i+1
-	}
+	p := newParser(name)
 	root, ok := p.load(data)
 	if !ok {
 		return nil, p.problems.err()
@@ -63,6 +60,14 @@ func Parse(name string, data []byte) (*Spec, error) {
 		return nil, err
 	}
 	return spec, nil
+}
+
+func newParser(name string) *parser {
+	p := &parser{file: name, ops: map[string]Op{}, ranks: map[string]int{}}
+	for i, op := range Ops() {
+		p.ops[op.Name], p.ranks[op.Name] = op, i+1
+	}
+	return p
 }
 
 func (p *parser) fault(line int, format string, args ...any) {
@@ -261,8 +266,7 @@ func (p *parser) order(f *fieldSpec, e entry, stepsAt *arg) {
 		}
 	}
 	if len(f.steps) == 0 || f.steps[0].source == nil {
-		own := entry{opFrom.Name, e.at, arg{&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: f.name, Line: e.at.node.Line, Column: e.at.node.Column}, e.at.path, p}}
-		f.steps = append(p.step(nil, own), f.steps...)
+		f.steps = append(p.ownSource(f), f.steps...)
 	}
 	lenient(f.steps)
 	for i, st := range f.steps {

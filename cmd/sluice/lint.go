@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/sluicehq/sluice/cmd/internal/job"
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/connector/all"
+	"github.com/sluicehq/sluice/internal/config"
 	"github.com/sluicehq/sluice/transforms"
 )
 
@@ -27,7 +29,7 @@ func (a *app) lint() *cobra.Command {
 		Use:   "lint FILE…",
 		Short: "Check pipeline files, mappings and cases without running them",
 		Long: "Checks pipeline files, mappings, receive files and files of cases, and prints every fault with its place. FILE may be a pattern, or a\n" +
-			"folder, in which all files of these kinds are checked. Nothing is sent and no secret is needed: references such as ${env:X}\n" +
+			"folder, in which all files of these kinds are checked, or - for standard input. Nothing is sent and no secret is needed: references such as ${env:X}\n" +
 			"are taken as given. Exit code 1 if a file has a fault.",
 		Example: "  sluice lint pipeline.yaml 'mappings/*.yaml'\n  sluice lint ./...",
 		Args:    atLeast(1, "one file or more"),
@@ -38,7 +40,7 @@ func (a *app) lint() *cobra.Command {
 			}
 			bad := 0
 			for _, path := range paths {
-				if err := lintOne(path); err != nil {
+				if err := a.lintOne(path); err != nil {
 					bad++
 					_, _ = fmt.Fprintln(a.out, placed(err))
 					continue
@@ -53,8 +55,15 @@ func (a *app) lint() *cobra.Command {
 	}
 }
 
-// lintOne checks a file of cases, or what job knows.
-func lintOne(path string) error {
+// lintOne checks a file of cases, or what job knows; - is a pipeline file or a mapping on standard input.
+func (a *app) lintOne(path string) error {
+	if path == "-" {
+		text, err := io.ReadAll(io.LimitReader(a.in, config.MaxFile+1))
+		if err != nil {
+			return connector.Configf("Name a file", "cannot read standard input: %w", err)
+		}
+		return job.LintText("stdin", text, all.Vendors)
+	}
 	if !strings.HasSuffix(path, casefile.Suffix) {
 		return job.Lint(path, all.Vendors)
 	}

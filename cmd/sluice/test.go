@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,6 +78,16 @@ func caseFiles(args []string) ([]string, error) {
 		root := strings.TrimSuffix(strings.TrimSuffix(arg, "..."), "/")
 		info, err := os.Stat(root)
 		switch {
+		case err != nil && strings.ContainsAny(arg, "*?["):
+			found, err := filepath.Glob(arg)
+			if err != nil || len(found) == 0 {
+				return nil, connector.Configf("Check the pattern", "no file fits %s", arg)
+			}
+			for _, path := range found {
+				if path, ok := besideMapping(path); ok && !slices.Contains(paths, path) {
+					paths = append(paths, path)
+				}
+			}
 		case err != nil:
 			return nil, connector.Configf("Check the path", "there is no file %s", arg)
 		case info.IsDir():
@@ -94,22 +105,31 @@ func caseFiles(args []string) ([]string, error) {
 				return nil, connector.Configf("Name them after their mappings, as in contacts"+casefile.Suffix, "no file of cases lies in %s", root)
 			}
 		default:
-			paths = append(paths, besideMapping(root))
+			path, ok := besideMapping(root)
+			if !ok {
+				return nil, connector.Configf("Write them into "+filepath.Base(path), "%s has no cases beside it", root)
+			}
+			paths = append(paths, path)
 		}
 	}
 	return paths, nil
 }
 
-// besideMapping is the file of cases that belongs to a mapping, or the file itself.
-func besideMapping(path string) string {
+// besideMapping is the file of cases that belongs to a mapping, or the file itself. false: there is none, and the path is
+// where it would be.
+func besideMapping(path string) (string, bool) {
 	if strings.HasSuffix(path, casefile.Suffix) {
-		return path
+		return path, true
 	}
 	beside := strings.TrimSuffix(path, filepath.Ext(path)) + casefile.Suffix
 	if _, err := os.Stat(beside); err == nil {
-		return beside
+		return beside, true
 	}
-	return path
+	text, err := os.ReadFile(path)
+	if err == nil && isOurs(text) {
+		return beside, false
+	}
+	return path, true
 }
 
 // testFile runs the cases of one file.

@@ -21,7 +21,7 @@ func (d *decoder) target(into any, v *value) error {
 	}
 	d.assign(rv.Elem(), v)
 	if len(d.faults) == 0 {
-		d.validate(into, v.path)
+		d.validate(into, v)
 	}
 	return nil
 }
@@ -62,21 +62,21 @@ func (d *decoder) leaf(rv reflect.Value, v *value) {
 		return
 	}
 	if v.secret {
-		d.fault(v.line, v.path, "the value does not fit")
+		d.fault(v.place, v.path, "the value does not fit")
 		return
 	}
-	d.fault(v.line, v.path, "the value does not fit: %s", strings.TrimPrefix(err.Error(), "json: "))
+	d.fault(v.place, v.path, "the value does not fit: %s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 func (d *decoder) assignMembers(rv reflect.Value, v *value, members []named) {
 	if rv.Kind() != reflect.Struct {
-		d.fault(v.line, v.path, "cannot be held by %s", rv.Type())
+		d.fault(v.place, v.path, "cannot be held by %s", rv.Type())
 		return
 	}
 	for _, m := range members {
 		f, ok := fieldByTag(rv, m.name)
 		if !ok {
-			d.fault(m.v.line, m.v.path, "%s has no field for it", rv.Type())
+			d.fault(m.v.place, m.v.path, "%s has no field for it", rv.Type())
 			continue
 		}
 		d.assign(f, m.v)
@@ -85,7 +85,7 @@ func (d *decoder) assignMembers(rv reflect.Value, v *value, members []named) {
 
 func (d *decoder) assignItems(rv reflect.Value, v *value) {
 	if rv.Kind() != reflect.Slice {
-		d.fault(v.line, v.path, "cannot be held by %s", rv.Type())
+		d.fault(v.place, v.path, "cannot be held by %s", rv.Type())
 		return
 	}
 	out := reflect.MakeSlice(rv.Type(), len(v.items), len(v.items))
@@ -97,7 +97,7 @@ func (d *decoder) assignItems(rv reflect.Value, v *value) {
 
 func (d *decoder) assignEntries(rv reflect.Value, v *value) {
 	if rv.Kind() != reflect.Map || rv.Type().Key().Kind() != reflect.String {
-		d.fault(v.line, v.path, "cannot be held by %s", rv.Type())
+		d.fault(v.place, v.path, "cannot be held by %s", rv.Type())
 		return
 	}
 	out := reflect.MakeMapWithSize(rv.Type(), len(v.entries))

@@ -14,7 +14,7 @@ import (
 // value is a checked part of the document: what assign writes into the struct.
 type value struct {
 	path   string
-	line   int
+	place  place
 	secret bool
 
 	json    []byte // a scalar, as JSON
@@ -33,9 +33,9 @@ type named struct {
 
 // object checks a mapping against a table. It always returns a value, so that the search for faults goes on.
 func (d *decoder) object(n *yaml.Node, path string, fields []connector.Field) *value {
-	v := &value{path: path, line: n.Line}
+	v := &value{path: path, place: placeOf(n)}
 	if n.Kind != yaml.MappingNode {
-		d.fault(n.Line, path, "must be a mapping of names to values, not %s", kindOf(n))
+		d.fault(placeOf(n), path, "must be a mapping of names to values, not %s", kindOf(n))
 		return v
 	}
 	given := d.pairs(n, path)
@@ -46,7 +46,7 @@ func (d *decoder) object(n *yaml.Node, path string, fields []connector.Field) *v
 		}
 		if find(fields, p.name) == nil {
 			meant[Nearest(p.name, names(fields))] = true
-			d.fault(p.key.Line, join(path, p.name), "unknown key%s", suggest(p.name, names(fields)))
+			d.fault(placeOf(p.key), join(path, p.name), "unknown key%s", suggest(p.name, names(fields)))
 		}
 	}
 	for i := range fields {
@@ -72,13 +72,13 @@ func (d *decoder) member(n *yaml.Node, given []pair, path string, f *connector.F
 			return d.field(p.value, at, f)
 		}
 		if f.Required {
-			d.fault(p.key.Line, at, "required, but empty%s", where(f))
+			d.fault(placeOf(p.key), at, "required, but empty%s", where(f))
 			return nil
 		}
 		return d.absent(at, f)
 	}
 	if f.Required {
-		d.fault(n.Line, at, "required, but missing%s", where(f))
+		d.fault(placeOf(n), at, "required, but missing%s", where(f))
 		return nil
 	}
 	return d.absent(at, f)
@@ -126,14 +126,14 @@ func (d *decoder) field(n *yaml.Node, path string, f *connector.Field) *value {
 
 func (d *decoder) array(n *yaml.Node, path string, f *connector.Field) *value {
 	if n.Kind != yaml.SequenceNode {
-		d.fault(n.Line, path, "must be a list, not %s", kindOf(n))
+		d.fault(placeOf(n), path, "must be a list, not %s", kindOf(n))
 		return nil
 	}
-	v := &value{path: path, line: n.Line, items: []*value{}}
+	v := &value{path: path, place: placeOf(n), items: []*value{}}
 	for i, c := range n.Content {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if isNull(c) {
-			d.fault(c.Line, at, "is empty; remove it or give it a value")
+			d.fault(placeOf(c), at, "is empty; remove it or give it a value")
 			continue
 		}
 		if item := d.field(c, at, f.Items); item != nil {
@@ -145,11 +145,11 @@ func (d *decoder) array(n *yaml.Node, path string, f *connector.Field) *value {
 
 // mapping checks a map, written as a mapping or as a list of name and value.
 func (d *decoder) mapping(n *yaml.Node, path string, f *connector.Field) *value {
-	v := &value{path: path, line: n.Line, entries: []named{}}
+	v := &value{path: path, place: placeOf(n), entries: []named{}}
 	switch n.Kind {
 	case yaml.MappingNode:
 		for _, p := range d.pairs(n, path) {
-			d.entry(v, p.key.Line, p.name, p.value, f)
+			d.entry(v, placeOf(p.key), p.name, p.value, f)
 		}
 	case yaml.SequenceNode:
 		item := mapItem(f)
@@ -159,29 +159,29 @@ func (d *decoder) mapping(n *yaml.Node, path string, f *connector.Field) *value 
 			}
 			o := d.object(c, fmt.Sprintf("%s[%d]", path, i), item.Fields)
 			if len(o.members) == 2 && o.members[0].v.json != nil {
-				d.entry(v, c.Line, text(o.members[0].v.json), c.Content[valueOf(c, "value")], f)
+				d.entry(v, placeOf(c), text(o.members[0].v.json), c.Content[valueOf(c, "value")], f)
 			}
 		}
 	default:
-		d.fault(n.Line, path, "must be a mapping of names to values, not %s", kindOf(n))
+		d.fault(placeOf(n), path, "must be a mapping of names to values, not %s", kindOf(n))
 		return nil
 	}
 	return v
 }
 
-func (d *decoder) entry(v *value, line int, name string, n *yaml.Node, f *connector.Field) {
-	at := join(v.path, name)
+func (d *decoder) entry(v *value, at place, name string, n *yaml.Node, f *connector.Field) {
+	path := join(v.path, name)
 	for _, e := range v.entries {
 		if e.name == name {
-			d.fault(line, at, "given twice")
+			d.fault(at, path, "given twice")
 			return
 		}
 	}
 	if isNull(n) {
-		d.fault(line, at, "is empty; remove it or give it a value")
+		d.fault(at, path, "is empty; remove it or give it a value")
 		return
 	}
-	if item := d.field(n, at, f.Items); item != nil {
+	if item := d.field(n, path, f.Items); item != nil {
 		v.entries = append(v.entries, named{name, item})
 	}
 }
@@ -211,7 +211,7 @@ func valueOf(n *yaml.Node, key string) int {
 // oneOf checks a choice in either form.
 func (d *decoder) oneOf(n *yaml.Node, path string, f *connector.Field) *value {
 	if n.Kind != yaml.MappingNode {
-		d.fault(n.Line, path, "must name one of %s, as in `%s: {%s: {...}}`, not %s", variants(f), f.Name, f.OneOf[0].Name, kindOf(n))
+		d.fault(placeOf(n), path, "must name one of %s, as in `%s: {%s: {...}}`, not %s", variants(f), f.Name, f.OneOf[0].Name, kindOf(n))
 		return nil
 	}
 	given := d.pairs(n, path)
@@ -224,7 +224,7 @@ func (d *decoder) oneOf(n *yaml.Node, path string, f *connector.Field) *value {
 	}
 	if name == "" {
 		if len(given) != 1 {
-			d.fault(n.Line, path, "must hold exactly one key that names one of %s (it holds %d)", variants(f), len(given))
+			d.fault(placeOf(n), path, "must hold exactly one key that names one of %s (it holds %d)", variants(f), len(given))
 			return nil
 		}
 		name, at, body = given[0].name, join(path, given[0].name), given[0].value
@@ -234,21 +234,21 @@ func (d *decoder) oneOf(n *yaml.Node, path string, f *connector.Field) *value {
 			continue
 		}
 		if isNull(body) {
-			body = &yaml.Node{Kind: yaml.MappingNode, Line: body.Line}
+			body = &yaml.Node{Kind: yaml.MappingNode, Line: body.Line, Column: body.Column}
 		}
 		if body = d.resolve(body, at); body == nil {
 			return nil
 		}
-		return &value{path: path, line: n.Line, variant: &named{name, d.object(body, at, f.OneOf[i].Fields)}}
+		return &value{path: path, place: placeOf(n), variant: &named{name, d.object(body, at, f.OneOf[i].Fields)}}
 	}
 	list := make([]string, len(f.OneOf))
 	for i, o := range f.OneOf {
 		list[i] = o.Name
 	}
 	if at == path {
-		d.fault(n.Line, join(path, disc), "%q is not one of %s%s", name, variants(f), suggestOnly(name, list))
+		d.fault(placeOf(n), join(path, disc), "%q is not one of %s%s", name, variants(f), suggestOnly(name, list))
 	} else {
-		d.fault(given[0].key.Line, at, "unknown key%s", suggest(name, list))
+		d.fault(placeOf(given[0].key), at, "unknown key%s", suggest(name, list))
 	}
 	return nil
 }
@@ -284,11 +284,11 @@ func (d *decoder) pairs(n *yaml.Node, path string) []pair {
 		k, v := n.Content[i], n.Content[i+1]
 		switch first, twice := seen[k.Value]; {
 		case k.Kind != yaml.ScalarNode:
-			d.fault(k.Line, path, "a key must be plain text, not %s", kindOf(k))
+			d.fault(placeOf(k), path, "a key must be plain text, not %s", kindOf(k))
 		case k.ShortTag() == "!!merge":
-			d.fault(k.Line, path, "the merge key << is not supported; write the keys out")
+			d.fault(placeOf(k), path, "the merge key << is not supported; write the keys out")
 		case twice:
-			d.fault(k.Line, join(path, k.Value), "given twice (first on line %d)", first)
+			d.fault(placeOf(k), join(path, k.Value), "given twice (first on line %d)", first)
 		default:
 			seen[k.Value] = k.Line
 			if r := d.resolve(v, join(path, k.Value)); r != nil {
@@ -308,7 +308,7 @@ func (d *decoder) resolve(n *yaml.Node, path string) *yaml.Node {
 	if d.budget < 0 || strings.Count(path, ".")+strings.Count(path, "[") > maxDepth {
 		if d.budget > -maxNodes { // said once
 			d.budget = -maxNodes
-			d.fault(n.Line, "", "nested too deep, or aliases unfold to too much")
+			d.fault(placeOf(n), "", "nested too deep, or aliases unfold to too much")
 		}
 		return nil
 	}

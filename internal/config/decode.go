@@ -10,6 +10,8 @@ import (
 	"sort"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/sluicehq/sluice/connector"
 )
 
@@ -27,6 +29,10 @@ type Options struct {
 	Dir string
 	// LookupEnv finds a variable; nil: os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
+	// At is the top-level key whose value is read, in the place of the whole document, which others read.
+	At string
+	// Partial writes what has no fault into the struct also where something else has one, for who looks for further faults.
+	Partial bool
 }
 
 // Decode reads a YAML or JSON document into the struct that into points to, by its table of fields. name is the file's
@@ -75,14 +81,30 @@ func decode(o Options, name string, data []byte, fields []connector.Field, into 
 	if err != nil {
 		return d, err
 	}
-	v := d.object(root, "", fields)
-	if len(d.faults) == 0 {
+	if o.At != "" {
+		root = under(root, o.At)
+	}
+	v := d.object(root, o.At, fields)
+	if len(d.faults) == 0 || o.Partial {
 		d.assign(rv.Elem(), v)
 	}
 	if len(d.faults) == 0 {
-		d.validate(into, "")
+		d.validate(into, v)
 	}
 	return d, d.err()
+}
+
+// under is the value of a top-level key; an empty mapping where there is none.
+func under(root *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(root.Content) && root.Kind == yaml.MappingNode; i += 2 {
+		if n := root.Content[i+1]; root.Content[i].Value == key && !isNull(n) {
+			if n.Kind == yaml.AliasNode {
+				return n.Alias
+			}
+			return n
+		}
+	}
+	return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: root.Line, Column: root.Column}
 }
 
 // decoder reads one document. Faults are gathered, not returned, so that a person sees all of them at once.
@@ -98,12 +120,17 @@ type decoder struct {
 }
 
 type fault struct {
-	line       int
+	place
 	path, text string
 }
 
-func (d *decoder) fault(line int, path, format string, args ...any) {
-	d.faults = append(d.faults, fault{line, path, fmt.Sprintf(format, args...)})
+// place is where something stands in the document, from 1 on; zeros: nowhere.
+type place struct{ line, column int }
+
+func placeOf(n *yaml.Node) place { return place{n.Line, n.Column} }
+
+func (d *decoder) fault(at place, path, format string, args ...any) {
+	d.faults = append(d.faults, fault{at, path, fmt.Sprintf(format, args...)})
 }
 
 // err makes one error of all faults, in the order of lines.
@@ -111,12 +138,18 @@ func (d *decoder) err() error {
 	if len(d.faults) == 0 {
 		return nil
 	}
-	sort.SliceStable(d.faults, func(i, j int) bool { return d.faults[i].line < d.faults[j].line })
+	sort.SliceStable(d.faults, func(i, j int) bool {
+		a, b := d.faults[i].place, d.faults[j].place
+		return a.line < b.line || a.line == b.line && a.column < b.column
+	})
 	lines := make([]string, 0, len(d.faults))
 	for _, f := range d.faults {
 		at := d.name
 		if f.line > 0 {
-			at = fmt.Sprintf("%s:%d", d.name, f.line)
+			at += fmt.Sprintf(":%d", f.line)
+		}
+		if f.column > 0 {
+			at += fmt.Sprintf(":%d", f.column)
 		}
 		if f.path != "" {
 			at += ": " + f.path
@@ -126,17 +159,28 @@ func (d *decoder) err() error {
 	return &connector.Error{Kind: connector.KindConfig, What: strings.Join(lines, "\n")}
 }
 
-// validate calls the struct's own check and puts the path before each of its lines.
-func (d *decoder) validate(into any, path string) {
-	v, ok := into.(interface{ Validate() error })
+// validate calls the struct's own check and puts place and path before each of its lines.
+func (d *decoder) validate(into any, v *value) {
+	own, ok := into.(interface{ Validate() error })
 	if !ok {
 		return
 	}
-	if err := v.Validate(); err != nil {
+	if err := own.Validate(); err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
-			d.fault(0, path, "%s", line)
+			d.fault(v.placeIn(line), v.path, "%s", line)
 		}
 	}
+}
+
+// placeIn finds the member that a message of Validate begins with; without one it is the place of the whole.
+func (v *value) placeIn(message string) place {
+	name := message[:len(message)-len(strings.TrimLeft(message, "abcdefghijklmnopqrstuvwxyz0123456789_"))]
+	for _, m := range v.members {
+		if m.name == name && m.v.place.line > 0 {
+			return m.v.place
+		}
+	}
+	return v.place
 }
 
 // readFile reads a regular file up to MaxFile.

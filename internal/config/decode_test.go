@@ -204,26 +204,64 @@ func (v *validated) Validate() error {
 
 func TestValidateIsCalled(t *testing.T) {
 	err := Decode("p.yaml", []byte("name: x"), sampleFields[:1], &validated{})
-	if want := "p.yaml: name: is odd\np.yaml: name: is long"; err == nil || err.Error() != want {
+	if want := "p.yaml:1:7: name: is odd\np.yaml:1:7: name: is long"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
-func TestMappingKeepsItsLines(t *testing.T) {
+// TestRawKeepsItsPlaces: however a block is written, what is wrong in it can be told with its place in the file.
+func TestRawKeepsItsPlaces(t *testing.T) {
 	for name, doc := range map[string]string{
 		"block":   "name: x\n\nmapping:\n  streams:\n    '*': {fields: {a: b}}   # why\n\n    more: |\n      text\nport: 9\n",
 		"flow":    "name: x\n\nmapping:\n  {streams: {'*': {fields: {a: b}}, more: \"text\\n\"}}\nport: 9\n",
 		"aliased": "name: &n x\n\nmapping:\n  streams:\n    '*': {fields: {a: b}}\n    more: *n\n",
-		"json":    "{\"name\": \"x\",\n\n\n\"mapping\": {\"streams\": {\"*\": {\"fields\": {\"a\": \"b\"}}}}}",
+		"json":    "{\"name\": \"x\",\n\n\n\"mapping\": {\"streams\":\n  {\"*\": {\"fields\": {\"a\": \"b\"}}}}}",
 	} {
 		var s sample
 		if err := Decode(name+".yaml", []byte(doc), sampleFields, &s); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		line := 1 + strings.Count(string(s.Mapping.Text)[:strings.Index(string(s.Mapping.Text), "streams")], "\n")
-		if line != 4 || strings.Contains(string(s.Mapping.Text), "port") || s.Mapping.Name != name+".yaml" || s.Mapping.IsZero() {
-			t.Errorf("%s: streams on line %d of %q", name, line, s.Mapping.Text)
+		n := s.Mapping.Node
+		if n == nil || s.Mapping.IsZero() || s.Mapping.Name != name+".yaml" {
+			t.Fatalf("%s: %+v", name, s.Mapping)
+		}
+		for _, key := range []string{"streams", "*", "fields"} {
+			line := 1 + strings.Count(doc[:strings.Index(doc, key)], "\n")
+			text := strings.Split(doc, "\n")[n.Content[0].Line-1]
+			if k := n.Content[0]; k.Value != key || k.Line != line || !strings.HasPrefix(strings.TrimLeft(text[k.Column-1:], `"'`), key) {
+				t.Errorf("%s: %s is at %d:%d", name, key, k.Line, k.Column)
+			}
+			n = n.Content[1]
+		}
+	}
+}
+
+// TestPartial: what has no fault is there for whoever looks for more.
+func TestPartial(t *testing.T) {
+	var s sample
+	doc := "nmae: x\nport: y\nmode: insert\nmapping: {a: b}\nto: {alpha: {tokn: z}}\n"
+	err := DecodeWith(Options{Partial: true}, "p.yaml", []byte(doc), sampleFields, &s)
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("got %v, want three faults", err)
+	}
+	if s.Mode != "insert" || s.Mapping.Node == nil || s.To.Name != "alpha" {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// TestAt reads one part of a document, with the places of the whole.
+func TestAt(t *testing.T) {
+	var s sample
+	doc := "other: [1]\nmine:\n  name: x\n  prt: 1\n"
+	err := DecodeWith(Options{At: "mine"}, "p.yaml", []byte(doc), sampleFields, &s)
+	if want := "p.yaml:4:3: mine.prt: unknown key; did you mean port?"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	for _, doc := range []string{"other: 1", "mine:", ""} {
+		err := DecodeWith(Options{At: "mine"}, "p.yaml", []byte(doc), sampleFields, &s)
+		if err == nil || !strings.Contains(err.Error(), "mine.name: required, but missing") {
+			t.Errorf("%q: %v", doc, err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -46,7 +47,7 @@ func (d *decoder) parseYAML(data []byte) (*yaml.Node, error) {
 	err := dec.Decode(&doc)
 	switch {
 	case errors.Is(err, io.EOF), err == nil && len(doc.Content) == 0:
-		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1}, nil
+		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1, Column: 1}, nil
 	case err != nil:
 		return nil, &connector.Error{Kind: connector.KindConfig, What: d.name + yamlFault(err), Fix: "Mend the YAML; indentation counts, and tabs may not indent"}
 	}
@@ -55,7 +56,7 @@ func (d *decoder) parseYAML(data []byte) (*yaml.Node, error) {
 	}
 	root := doc.Content[0]
 	if root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
-		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1}, nil
+		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1, Column: 1}, nil
 	}
 	return root, nil
 }
@@ -93,7 +94,7 @@ func parseJSON(data []byte) (*yaml.Node, error) {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errors.New("the JSON document is cut off")
 		}
-		return nil, fmt.Errorf("line %d: %w", p.line(), err)
+		return nil, fmt.Errorf("line %d: %w", bytes.Count(data[:dec.InputOffset()], []byte("\n"))+1, err)
 	}
 	return root, nil
 }
@@ -106,22 +107,26 @@ type jsonParser struct {
 	lines int
 }
 
-func (p *jsonParser) line() int {
+// place is where the next token begins, or the end of the document.
+func (p *jsonParser) place() place {
 	off := p.dec.InputOffset()
+	off += int64(len(p.data[off:]) - len(bytes.TrimLeft(p.data[off:], " \t\r\n,:")))
 	p.lines += bytes.Count(p.data[p.at:off], []byte("\n"))
 	p.at = off
-	return p.lines + 1
+	column := utf8.RuneCount(p.data[bytes.LastIndexByte(p.data[:off], '\n')+1 : off])
+	return place{p.lines + 1, column + 1}
 }
 
 func (p *jsonParser) value(depth int) (*yaml.Node, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
 	}
+	at := p.place()
 	tok, err := p.dec.Token()
 	if err != nil {
 		return nil, err
 	}
-	n := &yaml.Node{Kind: yaml.ScalarNode, Line: p.line()}
+	n := &yaml.Node{Kind: yaml.ScalarNode, Line: at.line, Column: at.column}
 	switch t := tok.(type) {
 	case json.Delim:
 		return n, p.content(n, t, depth)

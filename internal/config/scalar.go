@@ -21,7 +21,7 @@ import (
 func (d *decoder) scalar(n *yaml.Node, path string, f *connector.Field) *value {
 	want := article(f.Type)
 	if n.Kind != yaml.ScalarNode {
-		d.fault(n.Line, path, "must be %s, not %s", want, kindOf(n))
+		d.fault(placeOf(n), path, "must be %s, not %s", want, kindOf(n))
 		return nil
 	}
 	tag, s, referred := n.ShortTag(), n.Value, false
@@ -33,16 +33,16 @@ func (d *decoder) scalar(n *yaml.Node, path string, f *connector.Field) *value {
 		}
 	case "!!int", "!!float", "!!bool", "!!timestamp":
 	case "!!null":
-		d.fault(n.Line, path, "is empty; it must be %s", want)
+		d.fault(placeOf(n), path, "is empty; it must be %s", want)
 		return nil
 	default:
-		d.fault(n.Line, path, "must be %s; a value that begins with ! is a YAML tag, put it in quotes", want)
+		d.fault(placeOf(n), path, "must be %s; a value that begins with ! is a YAML tag, put it in quotes", want)
 		return nil
 	}
 	if f.Secret && !referred {
 		d.literalSecrets++
 	}
-	v := &value{path: path, line: n.Line, secret: f.Secret || referred}
+	v := &value{path: path, place: placeOf(n), secret: f.Secret || referred}
 	shown := func() string { // how a fault may show the value
 		if v.secret {
 			return "the value"
@@ -54,18 +54,18 @@ func (d *decoder) scalar(n *yaml.Node, path string, f *connector.Field) *value {
 	}
 	if f.Type == connector.TypeString {
 		if d.json && tag != "!!str" {
-			d.fault(n.Line, path, "must be text in quotes, not %s", kindOf(n))
+			d.fault(placeOf(n), path, "must be text in quotes, not %s", kindOf(n))
 			return nil
 		}
 		v.json = mustJSON(s)
 		return d.text(v, s, shown, f)
 	}
 	if tag == "!!str" && !referred {
-		d.fault(n.Line, path, "must be %s, not text", want)
+		d.fault(placeOf(n), path, "must be %s, not text", want)
 		return nil
 	}
 	if v.json = literal(f.Type, strings.TrimSpace(s)); v.json == nil {
-		d.fault(n.Line, path, "%s is not %s", shown(), want)
+		d.fault(placeOf(n), path, "%s is not %s", shown(), want)
 		return nil
 	}
 	return d.bounds(v, shown, f)
@@ -75,19 +75,19 @@ func (d *decoder) scalar(n *yaml.Node, path string, f *connector.Field) *value {
 func (d *decoder) text(v *value, s string, shown func() string, f *connector.Field) *value {
 	switch {
 	case s == "" && f.Required:
-		d.fault(v.line, v.path, "required, but empty%s", where(f))
+		d.fault(v.place, v.path, "required, but empty%s", where(f))
 	case len(f.Enum) > 0 && !slices.Contains(f.Enum, s):
 		hint := ""
 		if !v.secret {
 			hint = suggestOnly(s, f.Enum)
 		}
-		d.fault(v.line, v.path, "%s is not one of %s%s", shown(), strings.Join(f.Enum, ", "), hint)
+		d.fault(v.place, v.path, "%s is not one of %s%s", shown(), strings.Join(f.Enum, ", "), hint)
 	case f.Pattern != "" && s != "" && !regexp.MustCompile(f.Pattern).MatchString(s):
 		hint := ""
 		if len(f.Examples) > 0 && !f.Secret {
 			hint = fmt.Sprintf(", such as %v", f.Examples[0])
 		}
-		d.fault(v.line, v.path, "%s does not have the form %s%s", shown(), f.Pattern, hint)
+		d.fault(v.place, v.path, "%s does not have the form %s%s", shown(), f.Pattern, hint)
 	default:
 		return v
 	}
@@ -104,11 +104,11 @@ func (d *decoder) bounds(v *value, shown func() string, f *connector.Field) *val
 	}
 	switch {
 	case err != nil:
-		d.fault(v.line, v.path, "%s is out of range", shown())
+		d.fault(v.place, v.path, "%s is out of range", shown())
 	case f.Min != nil && x < *f.Min:
-		d.fault(v.line, v.path, "%s is too small: at least %v", shown(), *f.Min)
+		d.fault(v.place, v.path, "%s is too small: at least %v", shown(), *f.Min)
 	case f.Max != nil && x > *f.Max:
-		d.fault(v.line, v.path, "%s is too large: at most %v", shown(), *f.Max)
+		d.fault(v.place, v.path, "%s is too large: at most %v", shown(), *f.Max)
 	default:
 		return v
 	}
@@ -178,12 +178,12 @@ func (d *decoder) expand(n *yaml.Node, path string) (s string, referred, ok bool
 		b.WriteString(rest[:i])
 		ref, tail, closed := strings.Cut(rest[i+2:], "}")
 		if !closed {
-			d.fault(n.Line, path, "a reference ${ has no closing }; for a plain ${ write $${")
+			d.fault(placeOf(n), path, "a reference ${ has no closing }; for a plain ${ write $${")
 			return "", referred, false
 		}
 		text, fault := d.reference(ref)
 		if fault != "" {
-			d.fault(n.Line, path, "%s", fault)
+			d.fault(placeOf(n), path, "%s", fault)
 			ok = false
 		}
 		b.WriteString(text)

@@ -2,7 +2,10 @@ package casefile
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"slices"
@@ -21,11 +24,12 @@ type File struct {
 	Path     string
 	Mapping  string // the mapping or pipeline file; relative to the file of cases
 	To       string // the CRM, where the mapping is no pipeline file; "": none
-	Settings []byte // of the CRM, as JSON behind so many empty lines that its line is the file's; nil: none
+	Settings bool   // the file holds settings of the CRM, under `settings:`
 	Stream   string
 	Cases    []Case
 
 	text []byte
+	to   *yaml.Node // where To stands
 }
 
 // Case is one record and what is expected of it.
@@ -69,13 +73,23 @@ func Load(path string) (*File, error) {
 func Parse(path string, text []byte) (*File, error) {
 	p := &parser{path: path, budget: 200_000}
 	f := &File{Path: path, Stream: "contacts", text: text}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		p.faults = append(p.faults, fmt.Sprintf("%s: not readable as YAML or JSON: %s", path, strings.TrimPrefix(err.Error(), "yaml: ")))
+	var doc, more yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+		p.unreadable(err)
+		return nil, p.err()
+	}
+	switch err := d.Decode(&more); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		p.unreadable(err)
+		return nil, p.err()
+	default:
+		p.fault(&more, "", "a second document begins; a file holds one list of cases")
 		return nil, p.err()
 	}
 	if len(doc.Content) == 0 {
-		p.faults = append(p.faults, path+": the file is empty; it needs `cases:`")
+		p.faults = append(p.faults, fault{text: path + ": the file is empty; it needs `cases:`"})
 		return nil, p.err()
 	}
 	p.file(f, doc.Content[0])
@@ -87,8 +101,26 @@ func Parse(path string, text []byte) (*File, error) {
 
 type parser struct {
 	path   string
-	faults []string
+	faults []fault
 	budget int // nodes that may be visited: aliases unfold
+}
+
+type fault struct {
+	line, column int
+	text         string
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)$`)
+
+// unreadable words an error of the YAML reader.
+func (p *parser) unreadable(err error) {
+	at, text := "", err.Error()
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		if text = m[2]; m[1] != "" {
+			at = ":" + m[1]
+		}
+	}
+	p.faults = append(p.faults, fault{text: p.path + at + ": not readable as YAML or JSON: " + text + ". Indentation counts, and tabs may not indent"})
 }
 
 func (p *parser) fault(n *yaml.Node, path, format string, args ...any) {
@@ -96,14 +128,21 @@ func (p *parser) fault(n *yaml.Node, path, format string, args ...any) {
 	if path != "" {
 		at += ": " + path
 	}
-	p.faults = append(p.faults, at+": "+fmt.Sprintf(format, args...))
+	p.faults = append(p.faults, fault{n.Line, n.Column, at + ": " + fmt.Sprintf(format, args...)})
 }
 
 func (p *parser) err() error {
 	if len(p.faults) == 0 {
 		return nil
 	}
-	return &connector.Error{Kind: connector.KindConfig, What: strings.Join(p.faults, "\n")}
+	slices.SortStableFunc(p.faults, func(a, b fault) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+	})
+	lines := make([]string, len(p.faults))
+	for i, f := range p.faults {
+		lines[i] = f.text
+	}
+	return &connector.Error{Kind: connector.KindConfig, What: strings.Join(lines, "\n")}
 }
 
 // members reads a mapping of known keys; an unknown or repeated one is a fault.
@@ -119,6 +158,8 @@ func (p *parser) members(n *yaml.Node, path string, known ...string) map[string]
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
 		switch {
+		case k.ShortTag() == "!!merge":
+			p.fault(k, path, mergeKey)
 		case found[k.Value] != nil:
 			p.fault(k, path, "%q is given twice", k.Value)
 		case !slices.Contains(known, k.Value):
@@ -133,6 +174,9 @@ func (p *parser) members(n *yaml.Node, path string, known ...string) map[string]
 	}
 	return found
 }
+
+// mergeKey is said of <<, which YAML 1.2 no longer knows: every key of a case stands where it is read.
+const mergeKey = "merge keys (<<) are not read: write the keys out; anchors (&a) and aliases (*a) work for whole values"
 
 // resolve follows aliases.
 func (p *parser) resolve(n *yaml.Node, path string) *yaml.Node {
@@ -160,17 +204,18 @@ func (p *parser) text(n *yaml.Node, path string) string {
 }
 
 func (p *parser) file(f *File, root *yaml.Node) {
-	m := p.members(root, "", "mapping", "to", "settings", "stream", "cases")
+	m := p.members(root, "", "mapping", "to", settingsKey, "stream", "cases")
+	f.to = m["to"]
 	for key, into := range map[string]*string{"mapping": &f.Mapping, "to": &f.To, "stream": &f.Stream} {
 		if n := m[key]; n != nil {
 			*into = p.text(n, key)
 		}
 	}
-	if n := m["settings"]; n != nil {
+	if n := m[settingsKey]; n != nil {
 		if f.To == "" {
-			p.fault(n, "settings", "stands beside `to:` only: a pipeline file has settings of its own")
+			p.fault(n, settingsKey, "stands beside `to:` only: a pipeline file has settings of its own")
 		}
-		f.Settings = append(bytes.Repeat([]byte("\n"), n.Line-1), p.json(nil, n, "settings")...)
+		f.Settings = true
 	}
 	cases := m["cases"]
 	if cases == nil {
@@ -295,7 +340,11 @@ func (p *parser) json(dst []byte, n *yaml.Node, path string) []byte {
 		seen := map[string]bool{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k := n.Content[i]
-			if k.Kind != yaml.ScalarNode || k.ShortTag() == "!!merge" {
+			if k.ShortTag() == "!!merge" {
+				p.fault(k, path, mergeKey)
+				continue
+			}
+			if k.Kind != yaml.ScalarNode {
 				p.fault(k, path, "a key must be plain text")
 				continue
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -57,6 +58,9 @@ func Open(f *File, vendors []connector.Vendor) (*Suite, error) {
 	}
 	spec, target, err := job.Open(path, vendors)
 	if err != nil {
+		if _, gone := os.Stat(path); gone != nil {
+			return nil, connector.Configf("Check `mapping:`, which is relative to that file", "%s: its mapping cannot be read: %w", f.Path, gone)
+		}
 		return nil, err
 	}
 	s := &Suite{File: f, whole: target, mem: memory.DefaultAllocator}
@@ -77,6 +81,9 @@ func Open(f *File, vendors []connector.Vendor) (*Suite, error) {
 	return s, nil
 }
 
+// settingsKey is the key of a file of cases that holds settings of the CRM.
+const settingsKey = "settings"
+
 // target makes the CRM that the file names, with settings that cannot reach it.
 func (f *File) target(spec *transforms.Spec, vendors []connector.Vendor) (*job.Target, error) {
 	var names []string
@@ -86,7 +93,11 @@ func (f *File) target(spec *transforms.Spec, vendors []connector.Vendor) (*job.T
 		if v.Name != f.To {
 			continue
 		}
-		cfg, err := job.PlaceholderWith(v, f.Path, f.Settings)
+		var own []byte
+		if f.Settings {
+			own = f.text
+		}
+		cfg, err := job.PlaceholderWith(v, f.Path, own, settingsKey)
 		if err != nil {
 			return nil, err
 		}
@@ -96,7 +107,7 @@ func (f *File) target(spec *transforms.Spec, vendors []connector.Vendor) (*job.T
 	if near := config.Nearest(f.To, names); near != "" {
 		hint = "Did you mean " + near + "?"
 	}
-	return nil, connector.Configf(hint, "%s: to: there is no CRM %q", f.Path, f.To)
+	return nil, connector.Configf(hint, "%s:%d:%d: to: there is no CRM %q", f.Path, f.to.Line, f.to.Column, f.To)
 }
 
 // Close frees what the suite holds.

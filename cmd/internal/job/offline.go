@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"go.yaml.in/yaml/v3"
@@ -48,10 +49,10 @@ func isMapping(text []byte) bool {
 
 // lintMapping checks a mapping as far as that goes without the CRM that it is for.
 func lintMapping(path string, text []byte) error {
-	spec, err := transforms.Parse(path, text)
-	if err != nil {
+	spec, err := transforms.SalvageText(path, text)
+	if spec == nil {
 		return err
 	}
-	_, err = transforms.Compile(spec, transforms.Options{})
-	return err
+	_, more := transforms.Compile(spec, transforms.Options{})
+	return errors.Join(err, more)
 }

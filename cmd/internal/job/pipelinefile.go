@@ -1,12 +1,12 @@
 package job
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/config"
@@ -100,19 +100,30 @@ func (p *Pipeline) mapping(raw config.Raw) (*transforms.Spec, error) {
 	if raw.IsZero() {
 		return nil, nil
 	}
+	if raw.Node != nil {
+		return transforms.ParseNode(raw.Name, raw.Node)
+	}
 	if path, ok := singleLine(raw.Text); ok {
 		return LoadMapping(p.Resolve(path))
 	}
-	return transforms.Parse(raw.Name, raw.Text)
+	return transforms.Parse(raw.Name, []byte(raw.Text))
 }
 
 // LoadMapping reads a mapping: a file with top-level `streams:`, or a pipeline file with `transforms:`.
 func LoadMapping(path string) (*transforms.Spec, error) {
+	text, err := readMapping(path)
+	if err != nil {
+		return nil, err
+	}
+	return transforms.Parse(path, text)
+}
+
+func readMapping(path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, connector.Configf("Check the path of the mapping", "cannot read the mapping: %w", err)
 	}
-	return transforms.Parse(path, text)
+	return text, nil
 }
 
 // Resolve makes a path relative to the pipeline file's folder.
@@ -174,8 +185,8 @@ func Warn(log *slog.Logger, warnings []string) {
 }
 
 // singleLine returns the text of a block that holds just one line without a colon and a blank: a path.
-func singleLine(text []byte) (string, bool) {
-	s := string(bytes.TrimSpace(text))
+func singleLine(text string) (string, bool) {
+	s := strings.TrimSpace(text)
 	for i := range len(s) {
 		if s[i] == '\n' || s[i] == ':' && (i+1 == len(s) || s[i+1] == ' ') || s[i] == '{' {
 			return "", false

@@ -13,11 +13,12 @@ import (
 // Placeholder configures a vendor with what its table gives as examples, so that a mapping can be tried against its preset
 // and its codec where there is no account. Nothing can be sent with it.
 func Placeholder(v *connector.Vendor) (connector.Config, error) {
-	return PlaceholderWith(v, v.Name, nil)
+	return PlaceholderWith(v, v.Name, nil, "")
 }
 
-// PlaceholderWith is Placeholder with settings of the user's, a JSON object; name is its file, for messages.
-func PlaceholderWith(v *connector.Vendor, name string, own []byte) (connector.Config, error) {
+// PlaceholderWith is Placeholder with settings of the user's: what stands in a document under a key. The name is that of
+// its file, for messages.
+func PlaceholderWith(v *connector.Vendor, name string, own []byte, key string) (connector.Config, error) {
 	settings := map[string]any{}
 	for i := range v.Fields {
 		// A default for all rows stands in for what a sample may lack.
@@ -41,7 +42,7 @@ func PlaceholderWith(v *connector.Vendor, name string, own []byte) (connector.Co
 	for i := range fields {
 		fields[i].Required, fields[i].Default = false, nil
 	}
-	return cfg, config.Decode(name, own, fields, cfg)
+	return cfg, config.DecodeWith(config.Options{At: key}, name, own, fields, cfg)
 }
 
 func placeholder(f *connector.Field) any {
