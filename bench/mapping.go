@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -176,12 +175,6 @@ func perRecord(run func() (arrow.Record, error)) (float64, error) {
 	}
 	end, err := cpuTime()
 	return float64(end-start) / mappingRecords, err
-}
-
-func cpuTime() (int64, error) {
-	var u syscall.Rusage
-	err := syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return u.Utime.Nano() + u.Stime.Nano(), err
 }
 
 // bloblang builds the peer and returns what measures one round of it.

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/sluicehq/sluice/bench/data"
@@ -122,8 +121,7 @@ func (b *bench) time(url string, rows int, env []string, name string, args ...st
 
 // costOf is what a process that has ended took.
 func costOf(cmd *exec.Cmd, wall time.Duration) cost {
-	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return cost{wall: wall, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), rss: usage.Maxrss}
+	return cost{wall: wall, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), rss: maxRSS(cmd.ProcessState)}
 }
 
 // pipeline writes a pipeline file for the sink and returns the arguments that run it.

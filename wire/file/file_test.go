@@ -3,14 +3,11 @@ package file
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,34 +222,6 @@ func TestBatchesAreCutByBytes(t *testing.T) {
 	}
 	if at, total := r.Progress(); at != total || total == 0 {
 		t.Errorf("progress %d of %d", at, total)
-	}
-}
-
-// TestNamedPipe: neither its missing writer nor a stall holds up Open, Read or Close.
-func TestNamedPipe(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r := NewReader(Config{Path: path}, columns("a"), nil)
-	if err := r.Open(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := r.Read(ctx); !errors.Is(err, context.Canceled) {
-		t.Fatalf("got %v", err)
-	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() {
-		done <- os.WriteFile(path, []byte(`{"a":1}`), 0o600)
-	}()
-	got, pos, end := read(t, Config{Path: path}, nil, "a")
-	if end != io.EOF || pos != nil || len(got) != 1 || <-done != nil {
-		t.Errorf("got %q, position %s, end %v", got, pos, end)
 	}
 }
 

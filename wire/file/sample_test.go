@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/sluicehq/sluice/connector"
@@ -70,19 +68,5 @@ func TestLookFindsWhatEndsARun(t *testing.T) {
 	cancel()
 	if _, err := Look(ctx, Config{Path: write(t, "d.jsonl", "{}\n")}, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
-	}
-}
-
-// TestLookTakesNothingFromAPipe: what is read of a pipe is gone for the run after.
-func TestLookTakesNothingFromAPipe(t *testing.T) {
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{"-", pipe} {
-		s, err := Look(t.Context(), Config{Path: path, Stdin: strings.NewReader("{}")}, 1)
-		if err != nil || !s.Unread || s.Rows != 0 || !slices.Equal(s.Fields, nil) {
-			t.Errorf("%s: %+v, %v", path, s, err)
-		}
 	}
 }
