@@ -30,67 +30,68 @@ func (e *extension) appendMembers(body []byte, object string) ([]byte, *connecto
 	refuse := func(name string, no refusal) ([]byte, *connector.RowResult) {
 		return body, &connector.RowResult{Code: no.code, Field: name, Message: "custom field " + strconv.Quote(name) + " " + no.why}
 	}
-	dec := json.NewDecoder(strings.NewReader(object))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	var w rows.Walker
+	if !w.Open([]byte(object)) || object[rows.SkipSpace([]byte(object), 0)] != '{' {
 		return body, &connector.RowResult{Code: connector.CodeBadValue, Field: colCustom, Message: "custom is not an object"}
 	}
-	seen := map[string]bool{}
-	for dec.More() {
-		token, err := dec.Token()
-		name, _ := token.(string)
-		var raw json.RawMessage
-		if err != nil || dec.Decode(&raw) != nil {
-			return body, &connector.RowResult{Code: connector.CodeBadValue, Field: colCustom, Message: "custom is not JSON"}
-		}
-		switch {
-		case string(raw) == "null":
+	var seen []string
+	for w.Next() {
+		raw := w.Value()
+		if string(raw) == "null" {
 			continue
+		}
+		name := string(w.Key())
+		switch {
 		case builtIn[name]:
 			return refuse(name, refusal{connector.CodeUnknownField, "has the name of a field that every contact has: map it there, or to another name in custom_fields"})
-		case name == "" || seen[name]:
+		case name == "" || slices.Contains(seen, name):
 			return refuse(name, refusal{connector.CodeBadValue, "has no name, or one that is given twice"})
 		}
-		seen[name] = true
-		value, no := e.value(name, raw)
-		if no.code != "" {
+		seen = append(seen, name)
+		var no refusal
+		body = append(rows.AppendString(append(body, ','), name), ':')
+		if body, no = e.appendValue(body, name, raw); no.code != "" {
 			return refuse(name, no)
 		}
-		body = append(rows.AppendString(append(body, ','), name), ':')
-		body = append(body, value...)
+	}
+	if !w.Whole() {
+		return body, &connector.RowResult{Code: connector.CodeBadValue, Field: colCustom, Message: "custom is not JSON"}
 	}
 	return body, nil
 }
 
-// value is the member in the form of its field's type.
-func (e *extension) value(name string, raw json.RawMessage) ([]byte, refusal) {
+// appendValue appends the member in the form of its field's type.
+func (e *extension) appendValue(dst []byte, name string, raw json.RawMessage) ([]byte, refusal) {
 	kind := e.types[name]
-	text := string(raw) // of a number or a truth value
+	text := ""
 	switch raw[0] {
 	case '{':
-		return nil, refusal{connector.CodeBadValue, "is an object where one value is wanted"}
+		return dst, refusal{connector.CodeBadValue, "is an object where one value is wanted"}
 	case '[':
 		parts, no := partsOf(raw)
 		if no.code != "" {
-			return nil, no
+			return dst, no
 		}
 		if len(parts) > 1 && kind != "" && kind != typeText && kind != typeMulti && kind != typeAttachment {
-			return nil, refusal{connector.CodeBadValue, "holds several values, and its type " + kind + " takes one"}
+			return dst, refusal{connector.CodeBadValue, "holds several values, and its type " + kind + " takes one"}
 		}
 		text = strings.Join(parts, ",")
 	case '"':
-		if json.Unmarshal(raw, &text) != nil {
-			return nil, refusal{connector.CodeBadValue, "is not JSON"}
+		if kind == "" || kind == typeText {
+			return append(dst, raw...), refusal{}
 		}
+		text = string(rows.AppendUnquoted(nil, raw))
 	default:
 		if kind == "" || kind == typeNumber && raw[0] != 't' && raw[0] != 'f' {
-			return raw, refusal{}
+			return append(dst, raw...), refusal{}
 		}
+		text = string(raw)
 	}
-	return e.typed(kind, text)
+	return e.appendTyped(dst, kind, text)
 }
 
-// typed writes a text as a field of the type wants it. An empty one stays empty.
-func (e *extension) typed(kind, s string) ([]byte, refusal) {
+// appendTyped writes a text as a field of the type wants it. An empty one stays empty.
+func (e *extension) appendTyped(dst []byte, kind, s string) ([]byte, refusal) {
 	if trimmed := strings.TrimSpace(s); kind != "" && kind != typeText {
 		s = trimmed
 	}
@@ -99,9 +100,9 @@ func (e *extension) typed(kind, s string) ([]byte, refusal) {
 	case s == "":
 	case kind == typeNumber:
 		if !isNumber(s) {
-			return nil, refusal{connector.CodeBadValue, "is no number: " + strconv.Quote(s)}
+			return dst, refusal{connector.CodeBadValue, "is no number: " + strconv.Quote(s)}
 		}
-		return []byte(s), refusal{}
+		return append(dst, s...), refusal{}
 	case kind == typeDate:
 		if s = dateOf(s); s == "" {
 			no = refusal{connector.CodeBadDate, "is no date such as 2022-03-08"}
@@ -118,9 +119,9 @@ func (e *extension) typed(kind, s string) ([]byte, refusal) {
 		no = checkAddresses(s)
 	}
 	if no.code != "" {
-		return nil, no
+		return dst, no
 	}
-	return rows.AppendString(nil, s), no
+	return rows.AppendString(dst, s), no
 }
 
 // isNumber reports whether the text is a number as JSON writes it.
