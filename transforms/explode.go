@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/rows"
 )
@@ -254,6 +255,14 @@ func sizeOf(a arrow.Array, from, to int) (bytes int) {
 	return 8 * (to - from)
 }
 
+// nulls is a column without values, of any type.
+func nulls(mem memory.Allocator, of arrow.DataType, n int) arrow.Array {
+	b := array.NewBuilder(mem, of)
+	defer b.Release()
+	b.AppendNulls(n)
+	return b.NewArray()
+}
+
 // reduced is the record with no columns but those that are needed.
 func (e *exploder) reduced(in arrow.Record) arrow.Record {
 	var fields []arrow.Field
@@ -284,7 +293,7 @@ func (e *exploder) record(o *Options, in arrow.Record, index []int32, elements *
 			cols[i] = gathered.Column(next)
 			next++
 		default:
-			cols[i] = array.MakeArrayOfNull(o.Alloc, e.schema.Field(i).Type, len(index))
+			cols[i] = nulls(o.Alloc, e.schema.Field(i).Type, len(index))
 			defer cols[i].Release()
 		}
 	}

@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/sluicehq/sluice/connector"
+	"pgregory.net/rapid"
 )
 
 // countingAllocator adds up what is asked of it.
@@ -91,4 +93,36 @@ func TestExplodeTakesWhatIsRead(t *testing.T) {
 	if mem.total > 4<<20 {
 		t.Errorf("%d bytes for 5000 small parts", mem.total)
 	}
+}
+
+// TestExplodeBesideAnyColumn: columns of any type may stand beside the list, read or not.
+func TestExplodeBesideAnyColumn(outer *testing.T) {
+	rapid.Check(outer, func(t *rapid.T) {
+		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		defer mem.AssertSize(fatal{t}, 0)
+		f, col := anyColumn(t, mem, 2)
+		defer col.Release()
+		f.Name = "c"
+		b := array.NewStringBuilder(mem)
+		defer b.Release()
+		b.AppendValues([]string{"[1,2]", "[]"}, nil)
+		list := b.NewArray()
+		defer list.Release()
+		rec := array.NewRecord(arrow.NewSchema([]arrow.Field{f, connector.JSONField("l")}, nil), []arrow.Array{col, list}, 2)
+		defer rec.Release()
+		doc := rapid.SampledFrom([]string{"explode: l, fields: {n: l}", "explode: l, fields: {n: l, c: c}", "explode: {field: l, as: c}, fields: {n: c}", "explode: l, rest: keep"}).Draw(t, "mapping")
+		m, err := Compile(mustParse(outer, "m", "streams: {s: {"+doc+"}}"), Options{Alloc: mem})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plans, err := m.Plans("s", rec.Schema())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := plans[0].Apply(context.Background(), rec, nil)
+		if err != nil || out.Rows.NumRows() != 3 {
+			t.Fatal(err, out.Rejected)
+		}
+		out.Rows.Release()
+	})
 }

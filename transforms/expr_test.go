@@ -143,3 +143,22 @@ func TestExprUnknownNames(t *testing.T) {
 		}
 	}
 }
+
+// TestExprCountsElements: functions that go over a list count its elements as work, so that a row of them cannot take
+// hundreds of milliseconds.
+func TestExprCountsElements(t *testing.T) {
+	for expr, want := range map[string]string{
+		"[len(set(range(9000))) for i in range(20)]":  "",
+		"[len(list(range(9000))) for i in range(20)]": "",
+		"[len(set(range(9))) for i in range(3)]":      `{"r":[9,9,9]}`,
+		"len(set([i for i in range(5000)]))":          `{"r":5000}`,
+	} {
+		out := apply(t, "streams: {contacts: {fields: {r: {expr: "+string(mustJSON(t, expr))+"}}}}", "", `{}`)
+		switch {
+		case want == "" && (len(out.rejects) != 1 || out.rejects[0].Message != "expr: gave up after 100000 steps of work"):
+			t.Errorf("%s: %v %v", expr, out.rows, out.rejects)
+		case want != "" && (len(out.rows) != 1 || out.rows[0] != want):
+			t.Errorf("%s: %v %v", expr, out.rows, out.rejects)
+		}
+	}
+}

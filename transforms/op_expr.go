@@ -8,7 +8,7 @@ var opExpr = Op{
 	Doc: "Makes the value with a Starlark expression (the expressions of Python, without lambda's side effects: nothing can be changed, read or called outside). The record's " +
 		"fields are names; `field(\"First Name\")` or `field(\"a.b\")` reads one whose name cannot be written so. A field that is absent or null is None. The " +
 		"functions are " + "abs, all, any, bool, chr, dict, enumerate, float, int, len, list, max, min, ord, range, repr, reversed, set, sorted, str, tuple, type and zip, with the methods of texts, lists " +
-		"and dictionaries that change nothing. None leaves the field out, or makes it null where a field that the expression reads is null; " +
+		"and dictionaries that change nothing. Texts are counted in bytes: a Chinese character is three of them. None leaves the field out, or makes it null where a field that the expression reads is null; " +
 		"`type:` turns the result into what the column should be. An error, and work without end (100,000 steps, a text of 256 KiB), refuses the row.",
 	Out: Any, Source: true, Errors: []string{codeBadValue},
 	Examples: []Example{
