@@ -17,13 +17,15 @@ import (
 type sheet struct {
 	File    string
 	Columns map[string]string // column → canonical column; those that are not listed are for none
+	// Tags says why tags cannot be read without somebody's look; "": they can.
+	Tags string
 	// Birthday are the layouts of dates of birth; "none": no layout reads them.
 	Birthday []string
 }
 
-func sheets(t *testing.T) []sheet {
+func sheets(t *testing.T, truth string) []sheet {
 	t.Helper()
-	f, err := os.Open("testdata/headers.truth.jsonl")
+	f, err := os.Open(truth)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +79,10 @@ func (s *sheet) wrong(l *Line, sample *Sample) string {
 		}
 	}
 	switch l.Target {
+	case "tags":
+		if s.Tags != "" {
+			return "the tags are not read by " + l.Steps
+		}
 	case "birthday":
 		for _, layout := range s.Birthday {
 			if !strings.Contains(l.Steps, layout) {
@@ -95,10 +101,28 @@ func (s *sheet) wrong(l *Line, sample *Sample) string {
 
 // TestHeaders: of twenty exports that the vocabulary was not written for, no wrong guess goes without a comment.
 func TestHeaders(t *testing.T) {
-	all := sheets(t)
+	all := sheets(t, "testdata/headers.truth.jsonl")
 	if len(all) != 20 {
 		t.Fatalf("%d sheets", len(all))
 	}
+	guess(t, all, 75)
+}
+
+// TestLaterHeaders: the same of twelve that somebody else wrote afterwards, in the manner of what these systems export now.
+// The proposer was mended for four guesses of theirs (quoted tags, groups of an address book, notes of an order, the
+// addressee of an order), and for none of their names.
+func TestLaterHeaders(t *testing.T) {
+	all := sheets(t, "testdata/later.truth.jsonl")
+	if len(all) != 12 {
+		t.Fatalf("%d sheets", len(all))
+	}
+	guess(t, all, 70)
+}
+
+// guess proposes for each sheet and holds the proposals against what is true; share is how many percent of the columns
+// that a person maps have to be proposed.
+func guess(t *testing.T, all []sheet, share int) {
+	t.Helper()
 	columns, truths, plain, told, wrong := 0, 0, 0, 0, 0
 	for _, s := range all {
 		sample := s.sample(t)
@@ -126,7 +150,7 @@ func TestHeaders(t *testing.T) {
 		checkComplete(t, s.File, sample, &p)
 	}
 	t.Logf("%d columns, of which a person maps %d: %d proposed (%d of them without a comment), %d wrong without a comment", columns, truths, told, plain, wrong)
-	if told < truths*3/4 {
+	if 100*told < truths*share {
 		t.Errorf("of %d columns that a person maps only %d are proposed", truths, told)
 	}
 }

@@ -218,6 +218,12 @@ func tags(c *Column) verdict {
 	case c.lists > 0 || c.count(func(s string) bool { return strings.HasPrefix(s, "[") }) > 0:
 		return verdict{steps: "tags: true", confirmed: c.fits("tags: true"), why: refusals(c, "tags: true")}
 	}
+	if n := c.count(func(s string) bool { return strings.Contains(s, ":::") }); n > 0 {
+		return verdict{steps: `tags: {split: [":::"]}`, why: "what separates tags is taken to be :::, as in exports of address books, whose own groups begin with *"}
+	}
+	if n := c.count(func(s string) bool { return strings.Contains(s, `"`) }); n > 0 {
+		return verdict{steps: `replace: {pattern: '"', with: ""}, tags: true`, why: c.share(n) + " have quotes, which are taken off; a comma inside them would part a tag"}
+	}
 	found := ""
 	for _, sep := range []string{",", "，", ";", "；", "|", "、", "/"} {
 		if c.count(func(s string) bool { return strings.Contains(s, sep) }) > 0 {

@@ -89,7 +89,7 @@ func (p *proposer) consider(c *Column) string {
 		case m.grade < sure:
 			cand.Why = also(m.why, v.why)
 		}
-		if v.confirmed && m.grade == maybe && !m.nested && p.pair(m.target) {
+		if v.confirmed && (m.why == givenBeside || m.why == familyBeside) && !m.nested && p.pair(m.target) {
 			cand.grade, cand.Why = sure, v.why
 		}
 		if cand.grade == maybe {

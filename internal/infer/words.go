@@ -48,6 +48,12 @@ var named = map[string][]string{
 	"time_zone":  {"time zone", "timezone", "时区"},
 }
 
+// The doubts of half a name, which end where the other half has a column too.
+const (
+	givenBeside  = "it is the given name only where the family name stands beside it"
+	familyBeside = "it is the family name only where the given name stands beside it"
+)
+
 // doubtful are names with a second meaning, which the comment tells.
 var doubtful = []struct {
 	target string
@@ -59,8 +65,8 @@ var doubtful = []struct {
 	{"full_name", maybe, "客户名称|客户名|会员名称|会员名|客户全称|account|customer|client|contact|lead|名称", "it may name a company, or an account"},
 	{"full_name", maybe, "nickname|nick name|nick|昵称|微信昵称|客户昵称|备注名", "it is what people call themselves, not always a name"},
 	{"full_name", maybe, "billing name|shipping name|recipient|recipient name|receiver|receiver name", "it is the person of an order, not always the contact"},
-	{"first_name", maybe, "名|first", "it is the given name only where the family name stands beside it"},
-	{"last_name", maybe, "姓|姓氏|last", "it is the family name only where the given name stands beside it"},
+	{"first_name", maybe, "名|first", givenBeside},
+	{"last_name", maybe, "姓|姓氏|last", familyBeside},
 	{"first_name", maybe, "billing first name|shipping first name", "it is the person of an order, not always the contact"},
 	{"last_name", maybe, "billing last name|shipping last name", "it is the person of an order, not always the contact"},
 	{"phone", maybe, "billing phone|shipping phone|default address phone|收货人手机|收货人手机号|收货人电话|收件人手机|收件人手机号|收件人电话|收货手机号", "it is the number of an order, not always the contact's"},
@@ -81,6 +87,7 @@ var doubtful = []struct {
 	{"profession", maybe, "title|position|role|身份", "it may be a form of address, or a role in a system"},
 	{"income", maybe, "annual revenue|salary|薪资|工资", "it may be the company's, or not for a CRM"},
 	{"remark", maybe, "description|描述|客户描述|简介|message|留言|memo|说明", "it may describe something other than the contact"},
+	{"remark", maybe, "customer note|customer notes|order note|order notes|buyer note|买家备注|买家留言|客户留言|订单备注", "it may be about one order"},
 	{"tags", maybe, "groups|group|分组|segments|categories|category|分类|客户分组", "it may hold groups, which are not tags everywhere"},
 	{"stage", maybe, "stage|sales stage|lead stage|lifecycle stage|阶段|销售阶段|跟进阶段|客户阶段", "the CRM takes names of its own stages only"},
 	{"stage", maybe, "status|lead status|state|状态|客户状态|跟进状态|线索状态", "it may be the state of an address or of a record, and the CRM takes names of its own stages only"},

@@ -81,3 +81,17 @@ func TestVocabulary(t *testing.T) {
 		}
 	}
 }
+
+// TestOrderNames: whom an order goes to is in doubt, also where both halves of the name are told.
+func TestOrderNames(t *testing.T) {
+	s := &Sample{}
+	for _, row := range []string{`{"shipping_first_name":"Beto","shipping_last_name":"Silva"}`, `{"shipping_first_name":"Rui","shipping_last_name":"Costa"}`} {
+		if err := s.Add([]byte(row)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := Propose(s, Options{Stream: "contacts", Year: 2024})
+	if len(p.Lines) != 2 || p.Lines[0].Why == "" || p.Lines[1].Why == "" || p.Active() != 0 {
+		t.Errorf("got %+v", p.Lines)
+	}
+}
