@@ -10,8 +10,10 @@ import (
 type Explanation struct {
 	Stream  string
 	Skipped bool // the document skips the stream; nothing else is filled
-	// Filtered: a mark of deletion or `where` leaves the row out.
+	// Filtered: a mark of deletion, `where` or `explode` leaves the row out.
 	Filtered bool
+	// FilteredBy is what left the row, or its first part, out: the field that marks it deleted, "where" or "explode".
+	FilteredBy string
 	// Rejected lists every refusal; a run reports the first.
 	Rejected []connector.RowResult
 	Fields   []FieldTrace // in order of evaluation: the user's fields, then the preset's
@@ -64,7 +66,9 @@ func (m *Mapping) Explain(stream string, in arrow.Record, row int) (Explanation,
 	defer parts.rec.Release()
 	e.Rejected = parts.rejected
 	e.Parts = len(parts.index)
-	e.Filtered = len(e.Rejected) == 0
+	if e.Filtered = len(e.Rejected) == 0; e.Filtered && e.Parts == 0 {
+		e.FilteredBy = keyExplode
+	}
 	for i := range min(e.Parts, shownParts) {
 		if e.explainRow(p, parts.rec, i, i+1) {
 			e.Filtered = false
@@ -85,6 +89,9 @@ func (e *Explanation) explainRow(p *plan, in arrow.Record, row, part int) bool {
 	x.filter()
 	e.take(x)
 	if len(x.sel) == 0 {
+		if e.FilteredBy == "" {
+			e.FilteredBy = x.filteredBy()
+		}
 		return false
 	}
 	for _, n := range p.g.nodes {
@@ -99,6 +106,16 @@ func (e *Explanation) explainRow(p *plan, in arrow.Record, row, part int) bool {
 	}
 	e.take(x)
 	return true
+}
+
+// filteredBy says what left the first row out.
+func (x *exec) filteredBy() string {
+	for _, m := range x.g.markers {
+		if vec := &x.vecs[m.slot]; !vec.missing(0) && m.deleted(vec.at(0)) {
+			return m.name
+		}
+	}
+	return keyWhere
 }
 
 // take moves the refusals of the row from the exec to the explanation, and revives the row.

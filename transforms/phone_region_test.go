@@ -43,12 +43,12 @@ func TestRegionalPhones(t *testing.T) {
 		{"phone: {region: CN}", "0", `"0" is too short`},
 		{"phone: {region: CN}", "138 1234 5678 ext. 12", `"138… 12" has an extension, which a CRM cannot dial. Take it off, with a ` + "`replace` before the step"},
 		{"phone: true", "010-65529988转801", `"010…801" has an extension, which a CRM cannot dial. Take it off, with a ` + "`replace` before the step"},
-		{"phone: true", "1.38E+10", `"1.38E+10" was rounded by a spreadsheet and has lost digits. Set the column's format to text there and export it again`},
+		{"phone: true", "1.38E+10", `"1.…10" was rounded by a spreadsheet and has lost digits. Set the column's format to text there and export it again`},
 		{"phone: {region: US}", "1-800-FLOWERS", `"1-8…ERS" holds the sign 'F'`},
 		{"phone: {region: CN}", "123456789012345678901", `"123…901" has too many digits`},
 		{"phone: {format: e164}", "13812345678", `"138…678" does not say its country. Write it with a + and the country code, or set ` + "`region` to the country of such numbers"},
 		{"phone: {region: CN, format: national}", "+44 7700 900123", `"+44…123" is a number of GB, which CN does not dial without a country code`},
-		{"phone: {region: US}", "555-0123", `"555-0123" lacks its area code`},
+		{"phone: {region: US}", "555-0123", `"55…23" lacks its area code`},
 	} {
 		x := stepOf(t, c.steps)
 		v, rejects := x.one(textValue(c.in))

@@ -106,16 +106,20 @@ func (x *exec) shown(v value) string {
 	return shorten(string(x.appendJSON(nil, v)))
 }
 
-// hinted is shown for values that tell of a person, such as numbers and free text: of a longer one its two ends, enough
-// to know it by beside the row itself.
+// hinted is shown for values that tell of a person, such as numbers and free text: its two ends, enough to know it by beside
+// the row itself. Numbers of seven or eight digits are whole ones in some countries, so that of these less is shown.
 func (x *exec) hinted(v value) string {
-	const end = 3
 	s, ok := x.text(v)
-	if !ok || runes(s) <= 3*end {
+	n := runes(s)
+	if !ok || n < 7 {
 		return x.shown(v)
 	}
+	end := 2
+	if n > 9 {
+		end = 3
+	}
 	all := []rune(s)
-	return strconv.Quote(string(all[:end]) + "…" + string(all[len(all)-end:]))
+	return strconv.Quote(string(all[:end]) + "…" + string(all[n-end:]))
 }
 
 func shorten(s string) string { return shortenTo(s, shownRunes) }

@@ -74,9 +74,14 @@ func (a *app) readRecord(args []string) ([]byte, error) {
 	if err != nil {
 		return nil, connector.Configf("Check the file", "cannot read the record: %w", err)
 	}
+	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
 	var object json.RawMessage
-	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&object); err != nil {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&object); err != nil {
 		return bytes.TrimSpace(text), nil // the row reader says better what is wrong
+	}
+	if rest := bytes.TrimSpace(text[d.InputOffset():]); len(rest) > 0 {
+		_, _ = fmt.Fprintln(a.err, "Only the first record is explained; more text stands behind it.")
 	}
 	return object, nil
 }
@@ -89,7 +94,7 @@ func (a *app) tell(v *connector.Vendor, told *job.Told) error {
 		fmt.Fprintf(w, "The mapping skips the stream %s.\n", told.Stream)
 		return nil
 	case told.Filtered:
-		fmt.Fprintln(w, "The row is left out: it is marked deleted, `where` is not true for it, or `explode` finds nothing in it.")
+		fmt.Fprintf(w, "The row is left out: %s.\n", leftOut(told.FilteredBy))
 		return nil
 	}
 	preset, part := false, 0
@@ -106,7 +111,7 @@ func (a *app) tell(v *connector.Vendor, told *job.Told) error {
 		tellField(w, f)
 	}
 	if len(told.Rejected) == 0 && told.Request != nil {
-		fmt.Fprintf(w, "\n%s %s\n%s\n", told.Request.Method, told.Request.URL, told.Request.Body)
+		fmt.Fprintf(w, "\nThe row is sound. This is how %s would get it:\n%s %s\n%s\n", v.Title, told.Request.Method, told.Request.URL, told.Request.Body)
 		return nil
 	}
 	fmt.Fprintln(w, "\nThe row would be rejected:")
@@ -142,6 +147,9 @@ func tellField(w io.Writer, f *transforms.FieldTrace) {
 	}
 	for _, s := range f.Steps {
 		if s.Value == last {
+			if !f.Preset && s.Op != "from" { // the steps of the user's own are all shown: they ran
+				fmt.Fprintf(&b, "  → %s%s unchanged", s.Op, args(s.Args))
+			}
 			continue
 		}
 		last = s.Value
@@ -158,6 +166,17 @@ func tellField(w io.Writer, f *transforms.FieldTrace) {
 		fmt.Fprintf(&b, "   (%s:%d)", f.File, f.Line)
 	}
 	fmt.Fprintln(w, printable(b.String()))
+}
+
+// leftOut says in words what left a row out.
+func leftOut(by string) string {
+	switch by {
+	case "where":
+		return "`where` is not true for it"
+	case "explode":
+		return "`explode` finds nothing in it"
+	}
+	return "the field " + printable(by) + " marks it as deleted"
 }
 
 func args(s string) string {

@@ -13,6 +13,7 @@ import (
 type explained struct {
 	Stream   string           `json:"stream"`
 	Verdict  string           `json:"verdict"` // sent, rejected, filtered or skipped
+	By       string           `json:"filtered_by,omitempty"`
 	Fields   []explainedField `json:"fields,omitempty"`
 	Rejected []explainedFault `json:"rejected,omitempty"`
 	Request  *explainedCall   `json:"request,omitempty"`
@@ -60,7 +61,7 @@ func (a *app) tellJSON(v *connector.Vendor, told *job.Told) error {
 	case told.Skipped:
 		out.Verdict = "skipped"
 	case told.Filtered:
-		out.Verdict = "filtered"
+		out.Verdict, out.By = "filtered", told.FilteredBy
 	case len(told.Rejected) > 0 || told.Request == nil:
 		out.Verdict = "rejected"
 	}
