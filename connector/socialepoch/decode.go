@@ -11,22 +11,33 @@ import (
 	"github.com/sluicehq/sluice/internal/rows"
 )
 
-// item is one event of a webhook, its values as written; nil is absent.
+// item is one event of a webhook: where its values stand in text. An empty span is absent.
 type item struct {
-	id, typ, friend, agent, updated              []byte
-	field, fieldType, fieldConfig, before, after []byte // of a profile change
-	follow, agentID, tenant                      []byte // of a follow-up that came by itself
-	known                                        bool   // the item could be read
+	text                                         []byte
+	id, typ, friend, agent, updated              span
+	field, fieldType, fieldConfig, before, after span // of a profile change
+	follow, agentID, tenant                      span // of a follow-up that came by itself
+	known                                        bool // the item could be read
+}
+
+// of is a value as it is written; nil where it is absent.
+func (it *item) of(s span) []byte {
+	if s.to == 0 {
+		return nil
+	}
+	return it.text[s.from:s.to]
 }
 
 // readAt notes the members of the item that stands at i. It is false where that is no JSON object; what was read till then
 // is noted. The first id counts, as it does in Split.
 func (it *item) readAt(w *rows.Walker, text []byte, i int) bool {
+	it.text = text
 	for ok := text[i] == '{' && w.OpenAt(text, i); ok && w.Next(); {
-		v := w.Value()
+		var v span
+		v.from, v.to = w.At()
 		switch string(w.Key()) {
 		case "id":
-			if it.id == nil {
+			if it.id.to == 0 {
 				it.id = v
 			}
 		case "type":
@@ -77,6 +88,8 @@ type decoder struct {
 	items []item // the first ones of the request
 	item  *item
 	own   item // one that was not read ahead
+
+	breaks bool // there are line breaks in the body
 }
 
 // decoders keep the memory of requests that were decoded.
@@ -104,6 +117,7 @@ func (h *hook) Decode(in *connector.Received, out connector.Events) error {
 	d := decoders.Get().(*decoder)
 	defer d.free()
 	d.hook, d.in, d.out = h, in, out
+	d.breaks = bytes.IndexByte(in.Body, '\n') >= 0 || bytes.IndexByte(in.Body, '\r') >= 0
 	f, err := readFrame(in.Body, d.readItem)
 	if err != nil {
 		return fmt.Errorf("socialepoch: %s: %w", h.webhook, err)
@@ -144,7 +158,7 @@ func (d *decoder) event(i int, text []byte) error {
 		it.known = it.read(&d.walk, text)
 	}
 	d.item = it
-	d.row = append(d.hook.appendKey(append(d.row[:0], `{"event_id":"`...), it.id, text), '"')
+	d.row = append(d.hook.appendKey(append(d.row[:0], `{"event_id":"`...), it.of(it.id), text), '"')
 	raw := text
 	if !it.known {
 		// What cannot stand as JSON in a row stands there as a text. Most such items have half a character in them, where
@@ -158,11 +172,13 @@ func (d *decoder) event(i int, text []byte) error {
 			*it = item{}
 		}
 	}
-	d.row = d.appendTime(d.row, `,"occurred_at":`, it.updated)
+	d.row = d.appendTime(d.row, `,"occurred_at":`, it.of(it.updated))
 	d.row = append(d.row, d.head...)
 	stream := d.fill()
 	d.row = append(append(append(d.row, `,"raw":`...), raw...), '}')
-	rows.Flatten(d.row)
+	if d.breaks {
+		rows.Flatten(d.row)
+	}
 	return d.out.AppendEvent(stream, i, d.row)
 }
 
@@ -191,21 +207,21 @@ func (d *decoder) fill() (stream string) {
 	if !it.known {
 		return d.fallback()
 	}
-	kind, hasKind := small(it.typ)
+	kind, hasKind := small(it.of(it.typ))
 	var f profileField
 	aliased := false
-	if base, ok := small(it.fieldType); ok && base == 0 && kind != typeFollow && present(it.field) {
-		d.text = rows.AppendUnquoted(d.text[:0], it.field)
+	if base, ok := small(it.of(it.fieldType)); ok && base == 0 && kind != typeFollow && present(it.of(it.field)) {
+		d.text = rows.AppendUnquoted(d.text[:0], it.of(it.field))
 		f, aliased = fieldOf(d.text)
 	}
 	switch {
-	case it.follow != nil:
-		d.appendFollow(hookFollow, it.follow, nil)
+	case it.follow.to != 0:
+		d.appendFollow(hookFollow, it.of(it.follow), nil)
 		return streamFollows
 	case kind == typeFollow, aliased && f.column == "" && (kind == typeChange || !hasKind):
-		d.appendFollow(hookPortrait, it.after, it.before)
+		d.appendFollow(hookPortrait, it.of(it.after), it.of(it.before))
 		return streamFollows
-	case it.field != nil:
+	case it.field.to != 0:
 		d.appendChange(kind, hasKind, f, aliased)
 		return streamChanges
 	}
@@ -224,12 +240,12 @@ func (d *decoder) fallback() string {
 // appendPeople appends whom the item is about and who acted.
 func (d *decoder) appendPeople() {
 	it := d.item
-	d.row = appendText(d.row, `,"agent":`, it.agent)
+	d.row = appendText(d.row, `,"agent":`, it.of(it.agent))
 	name := `,"whatsapp":"`
 	if d.hook.account {
 		name = `,"account":"`
 	}
-	if number := d.digits(it.friend); len(number) > 0 {
+	if number := d.digits(it.of(it.friend)); len(number) > 0 {
 		d.row = append(append(append(d.row, name...), number...), '"')
 	}
 }
@@ -239,8 +255,8 @@ func (d *decoder) appendFollow(webhook string, content, before []byte) {
 	it := d.item
 	d.row = append(append(append(d.row, `,"webhook":"`...), webhook...), '"')
 	d.appendPeople()
-	d.row = appendText(d.row, `,"agent_id":`, it.agentID)
-	d.row = appendText(d.row, `,"item_tenant_id":`, it.tenant)
+	d.row = appendText(d.row, `,"agent_id":`, it.of(it.agentID))
+	d.row = appendText(d.row, `,"item_tenant_id":`, it.of(it.tenant))
 	if present(before) {
 		old := readFollow(&d.walk, rows.AppendUnquoted(nil, before))
 		if len(old.text) > 0 {
@@ -251,7 +267,7 @@ func (d *decoder) appendFollow(webhook string, content, before []byte) {
 		return
 	}
 	f := readFollow(&d.walk, rows.AppendUnquoted(nil, content))
-	d.row = append(append(append(d.row, `,"content_id":"`...), f.id(d.digits(it.friend))...), '"')
+	d.row = append(append(append(d.row, `,"content_id":"`...), f.id(d.digits(it.of(it.friend)))...), '"')
 	if len(f.text) > 0 {
 		d.row = rows.AppendQuoted(append(d.row, `,"text":`...), f.text)
 	}
@@ -276,13 +292,13 @@ func (d *decoder) appendChange(kind int, hasKind bool, f profileField, aliased b
 		d.row = strconv.AppendInt(append(d.row, `,"change_type":`...), int64(kind), 10)
 	}
 	d.appendPeople()
-	base, hasBase := small(it.fieldType)
+	base, hasBase := small(it.of(it.fieldType))
 	extension := hasBase && base == 1
-	config, _ := small(it.fieldConfig)
+	config, _ := small(it.of(it.fieldConfig))
 	if aliased && f.column != "" {
 		d.row = append(append(append(d.row, `,"field":"`...), f.column...), '"')
 	} else {
-		d.row = appendText(d.row, `,"field":`, it.field)
+		d.row = appendText(d.row, `,"field":`, it.of(it.field))
 	}
 	switch {
 	case extension:
@@ -297,18 +313,18 @@ func (d *decoder) appendChange(kind int, hasKind bool, f profileField, aliased b
 	if extension {
 		form = extensionForm(config)
 	}
-	d.row = d.appendLong(d.row, `,"old_value":`, form, it.before)
-	d.row = d.appendLong(d.row, `,"new_value":`, form, it.after)
-	if hasKind && kind != typeChange || !present(it.after) {
+	d.row = d.appendLong(d.row, `,"old_value":`, form, it.of(it.before))
+	d.row = d.appendLong(d.row, `,"new_value":`, form, it.of(it.after))
+	if hasKind && kind != typeChange || !present(it.of(it.after)) {
 		return
 	}
 	switch {
 	case aliased && f.column != "":
 		d.appendWide(f)
-	case extension && present(it.field):
-		d.row = appendText(d.row, `,"custom":{`, it.field) // the label takes the place of a value
+	case extension && present(it.of(it.field)):
+		d.row = appendText(d.row, `,"custom":{`, it.of(it.field)) // the label takes the place of a value
 		d.row = append(d.row, ':')
-		d.row = d.appendCanonical(d.row, form, it.after)
+		d.row = d.appendCanonical(d.row, form, it.of(it.after))
 		d.row = append(d.row, '}')
 	}
 }
@@ -328,7 +344,7 @@ func extensionForm(config int) valueKind {
 func (d *decoder) appendWide(f profileField) {
 	before := len(d.row)
 	d.row = append(append(append(d.row, `,"`...), f.column...), `":`...)
-	value := d.unquoted(d.item.after)
+	value := d.unquoted(d.item.of(d.item.after))
 	switch f.kind {
 	case valueGender:
 		gender := genderOf(value)
@@ -345,6 +361,6 @@ func (d *decoder) appendWide(f profileField) {
 		}
 		d.row = append(row, '"')
 	default:
-		d.row = d.appendCanonical(d.row, f.kind, d.item.after)
+		d.row = d.appendCanonical(d.row, f.kind, d.item.of(d.item.after))
 	}
 }

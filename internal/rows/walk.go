@@ -19,8 +19,12 @@ type Walker struct {
 	last       byte // what closes the text
 	part       bool // more may follow behind it
 	state      walkState
-	key, value []byte
+	key, value extent // of the member at hand; places, since slices would cost a write barrier each
+	unescaped  []byte // the key, where the text does not hold it as it is
 }
+
+// extent is a place in the text.
+type extent struct{ from, to int }
 
 type walkState uint8
 
@@ -45,7 +49,7 @@ func (w *Walker) OpenAt(text []byte, i int) bool {
 }
 
 func (w *Walker) open(text []byte, i int) bool {
-	w.text, w.key, w.value, w.state = text, nil, nil, walkBroken
+	w.text, w.key, w.value, w.unescaped, w.state = text, extent{}, extent{}, nil, walkBroken
 	if i >= len(text) || text[i] != '{' && text[i] != '[' {
 		return false
 	}
@@ -87,7 +91,7 @@ func (w *Walker) Next() bool {
 	if tok == tokBad {
 		return w.stop(walkBroken)
 	}
-	w.value, w.at = w.text[i:end], end
+	w.value, w.at = extent{i, end}, end
 	return true
 }
 
@@ -106,7 +110,10 @@ func (w *Walker) usual() bool {
 	if end < 0 {
 		return false
 	}
-	w.key, w.value, w.at = text[i+2:key], text[key+2:end], end
+	if w.unescaped != nil {
+		w.unescaped = nil
+	}
+	w.key, w.value, w.at = extent{i + 2, key}, extent{key + 2, end}, end
 	return true
 }
 
@@ -116,14 +123,15 @@ func (w *Walker) readKey(i int) int {
 		return -1
 	}
 	end := scanPlain(w.text, i)
+	w.unescaped = nil
 	if end >= 0 {
-		w.key = w.text[i+1 : end-1]
+		w.key = extent{i + 1, end - 1}
 	} else {
 		var tok token
 		if end, tok = scanRaw(&w.dec, w.text, i, tokEscaped); tok == tokBad {
 			return -1
 		}
-		w.key = []byte(unquote(w.text[i:end]))
+		w.unescaped = []byte(unquote(w.text[i:end]))
 	}
 	if end = skipSpace(w.text, end); end >= len(w.text) || w.text[end] != ':' {
 		return -1
@@ -132,15 +140,23 @@ func (w *Walker) readKey(i int) int {
 }
 
 func (w *Walker) stop(s walkState) bool {
-	w.state, w.key, w.value = s, nil, nil
+	w.state, w.key, w.value, w.unescaped = s, extent{}, extent{}, nil
 	return false
 }
 
 // Key returns the member's key, without quotes and escapes; nil in an array. It is good until the text changes.
-func (w *Walker) Key() []byte { return w.key }
+func (w *Walker) Key() []byte {
+	if w.unescaped != nil {
+		return w.unescaped
+	}
+	return w.text[w.key.from:w.key.to]
+}
 
 // Value returns the value as it is written, quotes and escapes included.
-func (w *Walker) Value() []byte { return w.value }
+func (w *Walker) Value() []byte { return w.text[w.value.from:w.value.to] }
+
+// At returns where the value stands in the text.
+func (w *Walker) At() (from, to int) { return w.value.from, w.value.to }
 
 // Whole reports whether the text was walked to its end and is valid JSON.
 func (w *Walker) Whole() bool { return w.state == walkDone }
