@@ -60,7 +60,7 @@ gender preset=false line=7 from=[{sex "M"}]
 birthday preset=false line=8 from=[{born "31.2.2024"}]
   from born -> "31.2.2024"
   date %d.%m.%Y -> 
-  refused: bad_date date: "31.2.2024" is a day that does not exist
+  refused: bad_date date: "##.#.####" is a day that does not exist
   = 
 full_name preset=true line=5 from=[{full_name "Ann"}]
   name {"part":"full"} -> "Ann"

@@ -203,7 +203,7 @@ func (d *dateStep) convert(x *exec, v value) (value, *fault) {
 		t, problem = d.read(s)
 	}
 	if problem != dateOK {
-		return v, &fault{connector.CodeBadDate, "date: " + x.shown(v) + " " + d.why(s, problem)}
+		return v, &fault{connector.CodeBadDate, "date: " + x.shape(v) + " " + d.why(s, problem)}
 	}
 	if d.out.unit != 0 {
 		return intValue(t.Unix()*(int64(time.Second)/d.out.unit) + int64(t.Nanosecond())/d.out.unit), nil

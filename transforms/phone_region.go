@@ -106,6 +106,9 @@ func (p *phoneStep) ask(digits string, abroad bool) (number, why string) {
 			return "", "is no number of " + where // zeros that would be taken for a trunk prefix
 		}
 	}
+	if !abroad && p.dropped(digits, n) && !phonenumbers.IsValidNumber(n) {
+		return "", "begins with the digits of a dialling service, and what is behind them is no number of " + where
+	}
 	switch p.format {
 	case phoneFormatE164:
 		return number, ""
@@ -116,6 +119,16 @@ func (p *phoneStep) ask(digits string, abroad bool) (number, why string) {
 		return onlyDigits(phonenumbers.Format(n, phonenumbers.NATIONAL)), ""
 	}
 	return number[1:], ""
+}
+
+// serviceDigits is the least length of the prefixes by which one chooses a carrier; those of trunks are shorter.
+const serviceDigits = 4
+
+// dropped reports whether the library took a carrier's prefix off a number of the region's own. Of any long row of digits
+// there would be a number left.
+func (p *phoneStep) dropped(digits string, n *phonenumbers.PhoneNumber) bool {
+	prefix, whole := strings.CutSuffix(digits, phonenumbers.GetNationalSignificantNumber(n))
+	return whole && int(n.GetCountryCode()) == p.code && len(prefix) >= serviceDigits && !strings.HasSuffix(prefix, strconv.Itoa(p.code))
 }
 
 func hintAbroad(abroad bool) string {

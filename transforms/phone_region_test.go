@@ -41,6 +41,8 @@ func TestRegionalPhones(t *testing.T) {
 		{"phone: {region: CN}", "+00123456789", `"+00…789" begins with no country code that exists`},
 		{"phone: {region: CN}", "+86 12", `"+86 12" is too short for CN`},
 		{"phone: {region: CN}", "0", `"0" is too short`},
+		{"phone: {region: CN}", "17951 138 1234 5678", "8613812345678"}, // over a carrier
+		{"phone: {region: CN}", "12345678901234567", `"123…567" begins with the digits of a dialling service, and what is behind them is no number of CN`},
 		{"phone: {region: CN}", "138 1234 5678 ext. 12", `"138… 12" has an extension, which a CRM cannot dial. Take it off, with a ` + "`replace` before the step"},
 		{"phone: true", "010-65529988转801", `"010…801" has an extension, which a CRM cannot dial. Take it off, with a ` + "`replace` before the step"},
 		{"phone: true", "1.38E+10", `"1.…10" was rounded by a spreadsheet and has lost digits. Set the column's format to text there and export it again`},

@@ -3,6 +3,7 @@ package transforms
 import (
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -121,6 +122,24 @@ func (x *exec) hinted(v value) string {
 	all := []rune(s)
 	return strconv.Quote(string(all[:end]) + "…" + string(all[n-end:]))
 }
+
+// shape is shown for a date, which may be somebody's birthday: how it is written, with each digit as #.
+func (x *exec) shape(v value) string {
+	s, ok := x.text(v)
+	masked := strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return '#'
+		}
+		return r
+	}, s)
+	if !ok || masked == s || runes(s) > shapeRunes { // free text
+		return x.hinted(v)
+	}
+	return strconv.Quote(masked)
+}
+
+// shapeRunes is how long a text may be that is shown by its shape.
+const shapeRunes = 40
 
 func shorten(s string) string { return shortenTo(s, shownRunes) }
 
