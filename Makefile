@@ -47,7 +47,9 @@ staticcheck:
 	$(TOOL) staticcheck $(PACKAGES)
 	$(TOOL) staticcheck -tags e2e,chaos ./e2e/...
 
-lint: check-fmt vet staticcheck ## all linters, also golangci-lint (takes minutes to build the first time)
+lint: check-fmt vet staticcheck ## all linters, also golangci-lint (takes minutes to build the first time), and vet for the other systems
+	GOOS=windows $(GO) vet $(PACKAGES)
+	GOOS=darwin $(GO) vet $(PACKAGES)
 	$(GO) build -C tools/golangci -o $(CURDIR)/.cache/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	.cache/golangci-lint run $(PACKAGES)
 

@@ -166,7 +166,7 @@ func familyAhead(full string) (given, family string, ok bool) {
 		last := max(lastWord(rest), 0)
 		return rest, first, !vietnameseSurnames[trimName(rest[last:])]
 	case isEastAsian(first) && !isEastAsian(full):
-		if given, family = splitGlued(first); family != "" {
+		if _, family = splitGlued(first); family != "" {
 			return full[len(family):], family, true
 		}
 	}
