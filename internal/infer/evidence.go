@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -98,11 +97,11 @@ func (c *Column) distinct(most int) []string {
 }
 
 var (
-	emailForm   = regexp.MustCompile(`^[^@\s,;]+@[^@\s,;]+\.[^@\s,;.]+$`)
-	numberForm  = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]+)?$`)
-	damagedForm = regexp.MustCompile(`(?i)^[0-9](\.[0-9]+)?e\+?[0-9]+$`)
-	flagForm    = regexp.MustCompile(`(?i)^(true|false|yes|no|y|n|是|否|已验证|未验证|subscribed|unsubscribed)$`)
-	companyForm = regexp.MustCompile(`(?i)\b(ltd|limited|inc|llc|llp|gmbh|corp|corporation|company|co|group|holdings?|pte|plc|bv|ag|sa|kg|studios?|partners|bank|university|school|hospital|trading|traders|industries|systems|solutions|services|shop|store)\b\.?|公司|集团|有限|工厂|厂$|店$|门店|工作室|银行|医院|学校|大学|事务所|中心|合作社|商行|经营部`)
+	emailForm   = newForm(`^[^@\s,;]+@[^@\s,;]+\.[^@\s,;.]+$`)
+	numberForm  = newForm(`^[+-]?[0-9]+(\.[0-9]+)?$`)
+	damagedForm = newForm(`(?i)^[0-9](\.[0-9]+)?e\+?[0-9]+$`)
+	flagForm    = newForm(`(?i)^(true|false|yes|no|y|n|是|否|已验证|未验证|subscribed|unsubscribed)$`)
+	companyForm = newForm(`(?i)\b(ltd|limited|inc|llc|llp|gmbh|corp|corporation|company|co|group|holdings?|pte|plc|bv|ag|sa|kg|studios?|partners|bank|university|school|hospital|trading|traders|industries|systems|solutions|services|shop|store)\b\.?|公司|集团|有限|工厂|厂$|店$|门店|工作室|银行|医院|学校|大学|事务所|中心|合作社|商行|经营部`)
 )
 
 func isEmail(s string) bool  { return emailForm.MatchString(s) }
@@ -128,11 +127,11 @@ func phoneLike(s string) bool {
 	return digits >= 7 && digits <= 15 && letters == 0 && !strings.ContainsAny(s, ":,;%") && !dateLike(s)
 }
 
-var dateForm = regexp.MustCompile(`^(19|20)[0-9]{2}[-/.年][0-9]{1,2}[-/.月][0-9]{1,2}|^[0-9]{1,2}[-/.][0-9]{1,2}[-/.](19|20)?[0-9]{2}\b`)
+var dateForm = newForm(`^(19|20)[0-9]{2}[-/.年][0-9]{1,2}[-/.月][0-9]{1,2}|^[0-9]{1,2}[-/.][0-9]{1,2}[-/.](19|20)?[0-9]{2}\b`)
 
 func dateLike(s string) bool { return dateForm.MatchString(s) }
 
-var chineseMobile = regexp.MustCompile(`^1[3-9][0-9]{9}$`)
+var chineseMobile = newForm(`^1[3-9][0-9]{9}$`)
 
 // singleWord: a name of one word in letters that are not Chinese, Japanese or Korean.
 func singleWord(s string) bool {

@@ -2,7 +2,6 @@ package infer
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -52,8 +51,8 @@ var emptySteps = map[string]string{
 }
 
 var (
-	gmtForm = regexp.MustCompile(`^(GMT|UTC)[+-][0-9]{1,2}(:?[0-9]{2})?$`)
-	webForm = regexp.MustCompile(`^(https?://|www\.)|^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$`)
+	gmtForm = newForm(`^(GMT|UTC)[+-][0-9]{1,2}(:?[0-9]{2})?$`)
+	webForm = newForm(`^(https?://|www\.)|^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$`)
 )
 
 func (p *proposer) phone(c *Column) verdict {
@@ -166,11 +165,11 @@ func birthday(c *Column, year int) verdict {
 	return v
 }
 
-var timeForm = regexp.MustCompile(`[T ]([0-9]{1,2}):([0-9]{2})`)
+var timeForm = newForm(`[T ]([0-9]{1,2}):([0-9]{2})`)
 
 // hasTime: a time that is not just midnight stands behind the date.
 func hasTime(s string) bool {
-	m := timeForm.FindStringSubmatch(s)
+	m := timeForm.get().FindStringSubmatch(s)
 	return m != nil && (strings.Trim(m[1]+m[2], "0") != "" || strings.ContainsAny(s, "Z+"))
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 )
 
@@ -116,13 +115,13 @@ func (s *Sample) value(name string, value json.RawMessage, depth int) error {
 	return nil
 }
 
-var memberForm = regexp.MustCompile(`\{\s*("(?:[^"\\]|\\.)*")`)
+var memberForm = newForm(`\{\s*("(?:[^"\\]|\\.)*")`)
 
 // member is the name of a member of the column's objects, to show how one is named.
 func (c *Column) member() string {
 	for _, raw := range c.raw {
 		var name string
-		if m := memberForm.FindSubmatch(raw); m != nil && json.Unmarshal(m[1], &name) == nil {
+		if m := memberForm.get().FindSubmatch(raw); m != nil && json.Unmarshal(m[1], &name) == nil {
 			return name
 		}
 	}

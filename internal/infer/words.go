@@ -3,6 +3,7 @@ package infer
 import (
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -99,7 +100,7 @@ var doubtful = []struct {
 	{"external_id", maybe, "source id|external userid|外部联系人id|来源id|openid|open id|unionid|union id|member no|会员号|会员卡号", "it may be the key of something else"},
 }
 
-var vocabulary = func() map[string][]meaning {
+var vocabulary = sync.OnceValue(func() map[string][]meaning {
 	all := map[string][]meaning{}
 	for target, names := range named {
 		for _, n := range names {
@@ -112,7 +113,7 @@ var vocabulary = func() map[string][]meaning {
 		}
 	}
 	return all
-}()
+})
 
 // neutral words say whose a column is where all columns are that person's.
 var (
@@ -151,7 +152,7 @@ func meanings(name string) []meaning {
 // lookup finds a name in the vocabulary, as it is or without neutral words.
 func lookup(words []string) []meaning {
 	for {
-		if found := vocabulary[join(words)]; found != nil {
+		if found := vocabulary()[join(words)]; found != nil {
 			return found
 		}
 		short := withoutNeutral(words)

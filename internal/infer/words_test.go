@@ -63,7 +63,7 @@ func TestMeanings(t *testing.T) {
 
 // TestVocabulary: no name is sure of two things, and every target is a canonical column.
 func TestVocabulary(t *testing.T) {
-	for name, all := range vocabulary {
+	for name, all := range vocabulary() {
 		n := 0
 		for _, m := range all {
 			if m.grade == sure {

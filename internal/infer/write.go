@@ -2,15 +2,14 @@ package infer
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
 // plainName needs no quotes in YAML, wherever it stands.
-var plainName = regexp.MustCompile(`^[A-Za-z_\p{Han}][A-Za-z0-9_\p{Han}]*( [A-Za-z0-9_\p{Han}]+)*$`)
+var plainName = newForm(`^[A-Za-z_\p{Han}][A-Za-z0-9_\p{Han}]*( [A-Za-z0-9_\p{Han}]+)*$`)
 
 // ambiguousName reads as something else in one version of YAML or another.
-var ambiguousName = regexp.MustCompile(`(?i)^(y|n|yes|no|on|off|true|false|null|~)$`)
+var ambiguousName = newForm(`(?i)^(y|n|yes|no|on|off|true|false|null|~)$`)
 
 func yamlName(s string) string {
 	if plainName.MatchString(s) && !ambiguousName.MatchString(s) {
