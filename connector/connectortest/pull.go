@@ -61,7 +61,8 @@ func Streams(t *testing.T, src *connector.Source) {
 }
 
 // Sink is a connector.Rows and connector.Events that holds every row to its stream: no column but those it names, each of
-// its type, no key column empty; and the row of an event to what a Hook vouches for. Rows are kept in the order in which they came. Close makes Arrow records of them.
+// its type, no key column empty; and the row of an event to what a Hook vouches for. Rows are kept in the order in which
+// they came. Close makes Arrow records of them.
 type Sink struct {
 	t       memory.TestingT
 	streams map[string]*connector.Stream
@@ -138,18 +139,9 @@ func (s *Sink) AppendEvent(stream string, item int, members []byte) error {
 		if fault := Unsound(members, st.Cursor); fault != "" {
 			s.t.Errorf("stream %s: %s: %q", stream, fault, members)
 		}
-		return s.AppendJSON(stream, WithCursor(members, st.Cursor, (&connector.Received{Seq: s.Request}).ItemSeq(item)))
+		return s.AppendJSON(stream, rows.AppendNumbered(nil, st.Cursor, (&connector.Received{Seq: s.Request}).ItemSeq(item), members))
 	}
 	return s.AppendJSON(stream, members)
-}
-
-// WithCursor is the row of an event with its cursor.
-func WithCursor(members []byte, cursor string, seq int64) []byte {
-	row := fmt.Appendf(nil, "{%q:%d", cursor, seq)
-	if len(members) > len("{}") {
-		row = append(row, ',')
-	}
-	return append(row, members[min(1, len(members)):]...)
 }
 
 // Unsound says what of the promises of connector.Events the members break; "" if none.

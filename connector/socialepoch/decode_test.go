@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/connector/connectortest"
+	"github.com/sluicehq/sluice/internal/rows"
 )
 
 // collector keeps the rows of all streams, and holds each to the stream's table.
@@ -28,7 +29,7 @@ func (c *collector) AppendEvent(stream string, item int, members []byte) error {
 		c.fault = fault + ": " + string(members)
 	}
 	in := connector.Received{Seq: cmp.Or(c.request, 7)}
-	object := connectortest.WithCursor(members, "seq", in.ItemSeq(item))
+	object := rows.AppendNumbered(nil, "seq", in.ItemSeq(item), members)
 	var row map[string]any
 	if err := json.Unmarshal(object, &row); err != nil {
 		return fmt.Errorf("%s: %w", object, err)

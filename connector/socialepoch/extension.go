@@ -31,7 +31,7 @@ func (e *extension) appendMembers(body []byte, object string) ([]byte, *connecto
 		return body, &connector.RowResult{Code: no.code, Field: name, Message: "custom field " + strconv.Quote(name) + " " + no.why}
 	}
 	var w rows.Walker
-	if !w.Open([]byte(object)) || object[rows.SkipSpace([]byte(object), 0)] != '{' {
+	if text := []byte(object); !w.Open(text) || text[rows.SkipSpace(text, 0)] != '{' {
 		return body, &connector.RowResult{Code: connector.CodeBadValue, Field: colCustom, Message: "custom is not an object"}
 	}
 	var seen []string

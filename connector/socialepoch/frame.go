@@ -31,8 +31,8 @@ var (
 // itemEnd finds the end of the item at i by brackets and quotes alone; i or less where there is none.
 func itemEnd(body []byte, i int) int { return rows.Span(body, i) }
 
-// readFrame finds the members, and the items if there is a function that finds where they end. Of a body that is cut or has no list it finds what it
-// can beside the error.
+// readFrame finds the members, and the items if there is a function that finds where they end. Of a body that is cut or
+// has no list it finds what it can beside the error.
 func readFrame(body []byte, item func([]byte, int) int) (f frame, err error) {
 	i := rows.SkipSpace(body, 0)
 	if i < len(body) && body[i] == '[' { // the list alone, where everything else is in headers

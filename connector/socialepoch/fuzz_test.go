@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/sluicehq/sluice/connector"
-	"github.com/sluicehq/sluice/connector/connectortest"
 	"github.com/sluicehq/sluice/internal/rows"
 )
 
@@ -64,7 +63,7 @@ func (s ofStream) AppendEvent(stream string, item int, members []byte) error {
 	if stream != s.stream {
 		return nil
 	}
-	if r := s.b.Append(connectortest.WithCursor(members, "seq", int64(item))); r != nil {
+	if r := s.b.Append(rows.AppendNumbered(nil, "seq", int64(item), members)); r != nil {
 		return r
 	}
 	return nil

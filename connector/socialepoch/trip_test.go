@@ -18,9 +18,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sluicehq/sluice/connector"
-	"github.com/sluicehq/sluice/connector/connectortest"
 	"github.com/sluicehq/sluice/connector/socialepoch"
 	sesandbox "github.com/sluicehq/sluice/connector/socialepoch/sandbox"
+	"github.com/sluicehq/sluice/internal/rows"
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
@@ -134,7 +134,7 @@ func (t *table) AppendJSON(stream string, object []byte) error {
 }
 
 func (t *table) AppendEvent(stream string, item int, members []byte) error {
-	return t.AppendJSON(stream, connectortest.WithCursor(members, "seq", int64(item)))
+	return t.AppendJSON(stream, rows.AppendNumbered(nil, "seq", int64(item), members))
 }
 
 // outlet is the sandbox, telling an inbox of changes to one customer.

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
-	"github.com/sluicehq/sluice/connector/connectortest"
+	"github.com/sluicehq/sluice/internal/rows"
 )
 
 const testSecret = "f9a40a4780f5e1306c46f1c8daecee3b"
@@ -288,7 +288,7 @@ type lastOf struct {
 }
 
 func (l *lastOf) AppendEvent(_ string, item int, members []byte) error {
-	l.n, l.row = l.n+1, connectortest.WithCursor(members, "seq", int64(item))
+	l.n, l.row = l.n+1, rows.AppendNumbered(nil, "seq", int64(item), members)
 	return nil
 }
 

@@ -113,22 +113,13 @@ func (d *decoder) AppendEvent(stream string, item int, members []byte) error {
 	if d.builder.Keeps() {
 		refusal = d.builder.AppendKept(seq, members)
 	} else {
-		d.event = withCursor(d.event[:0], d.Stream.Cursor, seq, members)
+		d.event = rows.AppendNumbered(d.event[:0], d.Stream.Cursor, seq, members)
 		refusal = d.builder.Append(d.event)
 	}
 	if refusal != nil {
 		d.now.fatal = d.misfit(seq, members, refusal)
 	}
 	return d.now.fatal
-}
-
-// withCursor appends the object that has the cursor as its first member.
-func withCursor(dst []byte, cursor string, seq int64, members []byte) []byte {
-	dst = strconv.AppendInt(append(rows.AppendString(append(dst, '{'), cursor), ':'), seq, 10)
-	if len(members) > len("{}") {
-		dst = append(dst, ',')
-	}
-	return append(dst, members[min(1, len(members)):]...)
 }
 
 // misfit keeps a row that does not fit the stream as one that has the row, as it is, in its column raw.

@@ -175,7 +175,7 @@ func (b *Builder) commit(object []byte) {
 		case c.kind == kindJSON || c.kind == kindNumber:
 			c.appendBytes(src[v.start:v.end])
 			if tok == tokNested {
-				flatten(c.data[len(c.data)-int(v.end-v.start):])
+				Flatten(c.data[len(c.data)-int(v.end-v.start):])
 			}
 		case tok == tokNull:
 			b.nullBit[i/8] |= 1 << (i % 8)
@@ -231,7 +231,7 @@ func (b *Builder) commitExtra(object []byte) {
 		c.data = append(c.data, object[m.key:end]...)
 	}
 	c.data = append(c.data, '}')
-	flatten(c.data[before:])
+	Flatten(c.data[before:])
 	c.close()
 }
 

@@ -137,9 +137,7 @@ func (c *column) closeList() {
 }
 
 // Flatten turns the line breaks between the tokens of valid JSON into spaces. Within strings there are none.
-func Flatten(b []byte) { flatten(b) }
-
-func flatten(b []byte) {
+func Flatten(b []byte) {
 	for _, br := range [...]byte{'\n', '\r'} {
 		for rest := b; ; {
 			i := bytes.IndexByte(rest, br)

@@ -39,7 +39,7 @@ func AppendJSON(dst []byte, rec arrow.Record, row int) []byte {
 		value := len(dst)
 		dst = v.appendValue(dst, row)
 		if v.kind == kindJSON {
-			flatten(dst[value:])
+			Flatten(dst[value:])
 		}
 	}
 	if i := fieldIndex(schema, connector.ColumnExtra); i >= 0 && schema.Field(i).Type.ID() == arrow.STRING {
@@ -47,7 +47,7 @@ func AppendJSON(dst []byte, rec arrow.Record, row int) []byte {
 		if !v.isNull(row) {
 			value := len(dst)
 			dst = appendMembers(dst, v.bytes(row), jx.Valid)
-			flatten(dst[value:])
+			Flatten(dst[value:])
 		}
 	}
 	return closeObject(dst, start)

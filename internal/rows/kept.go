@@ -1,6 +1,10 @@
 package rows
 
-import "github.com/sluicehq/sluice/connector"
+import (
+	"strconv"
+
+	"github.com/sluicehq/sluice/connector"
+)
 
 // Keeps reports whether the schema is made for rows that are passed on as they are: a column of integers and "_extra",
 // nothing else. AppendKept is for such a builder.
@@ -21,6 +25,15 @@ func (b *Builder) AppendKept(n int64, members []byte) *Refusal {
 	b.bytes += size
 	b.rows++
 	return nil
+}
+
+// AppendNumbered appends an object of members, with a number as one more that comes first.
+func AppendNumbered(dst []byte, name string, n int64, members []byte) []byte {
+	dst = strconv.AppendInt(append(AppendString(append(dst, '{'), name), ':'), n, 10)
+	if len(members) > len("{}") {
+		dst = append(dst, ',')
+	}
+	return append(dst, members[min(1, len(members)):]...)
 }
 
 func tooBig() *Refusal {
