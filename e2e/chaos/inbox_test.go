@@ -70,6 +70,8 @@ func auditInbox(t *testing.T, dir string, sent []delivery) *findings {
 	}
 	times := make([]uint8, items)
 	next := int64(1)
+	head, settled := headOf(db, f)
+	known := knownKeys(t, db)
 	for rows.Next() {
 		var (
 			seq  int64
@@ -84,11 +86,16 @@ func auditInbox(t *testing.T, dir string, sent []delivery) *findings {
 		next = seq + 1
 		f.records++
 		f.record(seq, data, names, account, times)
+		for _, k := range freshKeys(data) {
+			if seq <= settled && !known[k] {
+				f.breaks("a key of record %d is not in its table, and the head row says that they are up to %d", seq, settled)
+			}
+		}
 	}
 	if err := rows.Err(); err != nil {
 		f.breaks("the records: %v", err)
 	}
-	f.compare(sent, times, headOf(db, f), next-1)
+	f.compare(sent, times, head, next-1)
 	return f
 }
 
@@ -116,19 +123,19 @@ func (f *findings) compare(sent []delivery, times []uint8, head, last int64) {
 	}
 }
 
-// record takes one frame apart: crc32c | version | flags | endpoint | received | origin | items | seen bits | three texts |
-// headers | body.
+// record takes one frame apart: crc32c | version | flags | endpoint | received | origin | items | seen bits | 16 bytes an item |
+// three texts | headers | body.
 func (f *findings) record(seq int64, b []byte, names map[uint32]string, account map[int]string, times []uint8) {
 	if len(b) < 30 || binary.LittleEndian.Uint32(b) != checksum(seq, b[4:]) {
 		f.breaks("record %d does not match its checksum", seq)
 		return
 	}
-	if b[4] != 1 || b[5]&^2 != 0 { // 2: a call is to be made
+	if b[4] != 1 || b[5]&^2 != 4 { // 2: a call is to be made; 4: the keys of the items are here
 		f.breaks("record %d has version %d, flags %d", seq, b[4], b[5])
 		return
 	}
 	name, n := names[binary.LittleEndian.Uint32(b[6:])], int(binary.LittleEndian.Uint32(b[26:]))
-	seen, rest := b[30:30+(n+7)/8], b[30+(n+7)/8:]
+	seen, rest := b[30:30+(n+7)/8], b[30+(n+7)/8+16*n:]
 	text := func() (out []byte) {
 		size, k := binary.Uvarint(rest)
 		out, rest = rest[k:k+int(size)], rest[k+int(size):]
@@ -166,6 +173,41 @@ func (f *findings) record(seq int64, b []byte, names map[uint32]string, account 
 	}
 }
 
+// freshKeys are the keys in a frame of the items that were not seen before.
+func freshKeys(b []byte) (keys []string) {
+	if len(b) < 30 || b[5]&4 == 0 {
+		return nil
+	}
+	n := int(binary.LittleEndian.Uint32(b[26:]))
+	for i := range n {
+		if at := 30 + (n+7)/8 + 16*i; at+16 <= len(b) && b[30+i/8]&(1<<(i%8)) == 0 {
+			keys = append(keys, string(b[at:at+16]))
+		}
+	}
+	return keys
+}
+
+func knownKeys(t *testing.T, db *sql.DB) map[string]bool {
+	t.Helper()
+	rows, err := db.Query("SELECT key FROM seen")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	known := map[string]bool{}
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			t.Fatal(err)
+		}
+		known[key] = true
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return known
+}
+
 func checksum(seq int64, b []byte) uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli)
 	return crc32.Update(crc32.Checksum(binary.LittleEndian.AppendUint64(nil, uint64(seq)), table), table, b)
@@ -199,12 +241,12 @@ func endpointNames(t *testing.T, db *sql.DB, f *findings) map[uint32]string {
 	return names
 }
 
-// headOf reads the last sequence that was given from the head row.
-func headOf(db *sql.DB, f *findings) int64 {
+// headOf reads the last sequence that was given from the head row, and up to which record all keys are in their table.
+func headOf(db *sql.DB, f *findings) (head, settled int64) {
 	var b []byte
-	if err := db.QueryRow("SELECT data FROM meta WHERE id = 1").Scan(&b); err != nil || len(b) < 12 || binary.LittleEndian.Uint32(b) != checksum(0, b[4:]) {
+	if err := db.QueryRow("SELECT data FROM meta WHERE id = 1").Scan(&b); err != nil || len(b) < 52 || binary.LittleEndian.Uint32(b) != checksum(0, b[4:]) {
 		f.breaks("the head row is damaged: %v", err)
-		return -1
+		return -1, 0
 	}
-	return int64(binary.LittleEndian.Uint64(b[4:]))
+	return int64(binary.LittleEndian.Uint64(b[4:])), int64(binary.LittleEndian.Uint64(b[44:]))
 }

@@ -107,13 +107,15 @@ func newEntry(req Request) *entry {
 	e.at, e.held = req.Endpoint, req.Quarantine
 	e.sums = slices.Grow(e.sums[:0], max(1, len(req.Keys))*keySize)
 	for _, k := range req.Keys {
-		e.key(keyItem, k)
+		e.sums = appendKey(e.sums, keyItem, e.at, k)
 	}
 	if len(req.Keys) == 0 {
-		e.keys = append(e.keys, hashKey(keyBody, req.Endpoint, req.Body))
+		e.sums = append(e.sums, hashKey(keyBody, req.Endpoint, req.Body)...)
 	}
+	r.keys = e.sums
+	e.keys = slices.AppendSeq(e.keys, slices.Chunk(e.sums, keySize))
 	if req.Quarantine != "" {
-		r.keys, e.keys = e.keys, [][]byte{hashKey(keyInert, req.Endpoint, req.Body)}
+		e.keys = [][]byte{hashKey(keyInert, req.Endpoint, req.Body)}
 	}
 	e.frame = appendFrame(e.frame[:0], &r)
 	e.price = int64(len(e.frame)+len(e.keys)*2*keySize) + 256
@@ -129,13 +131,6 @@ func (e *entry) wait(ctx context.Context) (Receipt, error) {
 	case <-ctx.Done():
 		return Receipt{}, ctx.Err()
 	}
-}
-
-// key adds the key of an item.
-func (e *entry) key(kind byte, item string) {
-	from := len(e.sums)
-	e.sums = appendKey(e.sums, kind, e.at, item)
-	e.keys = append(e.keys, e.sums[from:])
 }
 
 // entries are those that were answered.

@@ -1,7 +1,7 @@
 // Package inbox is a durable log of webhook requests. A request that Append has answered without an error is on the
 // disk; readers walk the log by its sequence and always see the same suffix, also after a crash.
 //
-//	Append → bounded queue → one writer: BEGIN · keys · records · head · COMMIT (synced) → head file → answers
+//	Append → bounded queue → one writer: BEGIN · records · keys from earlier · head · COMMIT (synced) → head file → answers
 //	Reader (this or another process) → snapshot → checked records
 //
 // The folder holds
@@ -29,7 +29,7 @@
 // the records of others), is one blob, integers little-endian:
 //
 //	crc32c u32 | version u8 | flags u8 | endpoint u32 | received, ns u64 | origin u64 | items u32 |
-//	seen, one bit an item | quarantined (flag 1) only: a 16-byte key an item |
+//	seen, one bit an item | flags 1 (quarantined) and 4 only: a 16-byte key an item |
 //	method | note | reason | header: count, then name and value each | body to the end
 //
 // where texts and counts are led by a uvarint.

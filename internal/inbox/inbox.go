@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +57,8 @@ type Options struct {
 	hook     func(point string) error // failpoints
 	steps    []string                 // instead of migrations
 	maxPages int64
+
+	generation, stride int // of the keys that wait
 }
 
 func (o *Options) defaults() {
@@ -81,6 +84,7 @@ func (o *Options) defaults() {
 	if o.steps == nil {
 		o.steps = migrations
 	}
+	o.generation, o.stride = cmp.Or(o.generation, defaultGeneration), cmp.Or(o.stride, defaultStride)
 }
 
 // Inbox is the writer of a folder; there is one at a time. All methods are safe for concurrent use.
@@ -146,7 +150,7 @@ func (i *Inbox) open(ctx context.Context) error {
 	if i.head, err = openHead(filepath.Join(i.opts.Dir, headName)); err != nil {
 		return err
 	}
-	if i.w, err = newWriter(i, m); err != nil {
+	if i.w, err = newWriter(ctx, i, m); err != nil {
 		return err
 	}
 	if i.reader, err = openReader(i.opts.Dir, len(i.opts.steps)); err != nil {

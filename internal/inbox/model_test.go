@@ -174,7 +174,7 @@ func TestInboxModel(t *testing.T) {
 		dir := t.TempDir()
 		age := 3 * day
 		start := func() *Inbox {
-			i, err := Open(ctx, Options{Dir: dir, Clock: clk.Now, MaxAge: age})
+			i, err := Open(ctx, Options{Dir: dir, Clock: clk.Now, MaxAge: age, generation: 4, stride: 2})
 			if err != nil {
 				rt.Fatal(err)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -57,7 +58,7 @@ func (i *Inbox) Release(ctx context.Context, seq int64) (Receipt, error) {
 			if rec.Quarantine == "" || released != 0 {
 				return fmt.Errorf("%d: %w", seq, ErrNotHeld)
 			}
-			e := &entry{at: rec.Endpoint, keys: rec.keys}
+			e := &entry{at: rec.Endpoint, keys: slices.Collect(slices.Chunk(rec.keys, keySize))}
 			rec.Quarantine, rec.keys, rec.Origin = "", nil, seq
 			e.frame = frame(&rec)
 			if r, err = i.w.put(m, e, i.w.stamp(i.opts.Clock())); err != nil {

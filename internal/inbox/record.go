@@ -1,7 +1,6 @@
 package inbox
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -48,7 +47,7 @@ type Record struct {
 	FollowUp bool
 
 	seen, header []byte
-	keys         [][]byte // of a quarantined record
+	keys         []byte // keySize of each item: of a record that is quarantined or is being written
 }
 
 // Seen says whether the item was there before, in an earlier record or earlier in this one: a reader skips it.
@@ -71,8 +70,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const (
 	recordVersion = 1
-	flagHeld      = 1 // quarantined when it came in
+	flagHeld      = 1 // quarantined when it came in; the keys of its items count once it is released
 	flagFollowUp  = 2 // something is to be done about it once it may be applied
+	flagKeys      = 4 // it holds the keys of its items, which may not be in their table yet
 
 	offVersion  = 4
 	offFlags    = 5
@@ -82,9 +82,6 @@ const (
 	offItems    = 26
 	offSeen     = 30
 )
-
-// keySize is how much of a SHA-256 a dedupe key keeps: two requests that share one by chance are not to be met.
-const keySize = 16
 
 // sum is the check over a sequence and the bytes that belong to it.
 func sum(seq int64, b []byte) uint32 {
@@ -108,11 +105,14 @@ func frame(r *Record) []byte { return appendFrame(nil, r) }
 // appendFrame makes a frame in the memory of b, which is empty.
 func appendFrame(b []byte, r *Record) []byte {
 	bits := (r.Items + 7) / 8
-	b = slices.Grow(b, offSeen+bits+len(r.keys)*keySize+len(r.Method)+len(r.Note)+len(r.Quarantine)+len(r.header)+len(r.Body)+32)[:offSeen+bits]
+	b = slices.Grow(b, offSeen+bits+len(r.keys)+len(r.Method)+len(r.Note)+len(r.Quarantine)+len(r.header)+len(r.Body)+32)[:offSeen+bits]
 	clear(b)
 	b[offVersion] = recordVersion
-	if r.Quarantine != "" {
+	switch {
+	case r.Quarantine != "":
 		b[offFlags] = flagHeld
+	case len(r.keys) > 0:
+		b[offFlags] = flagKeys
 	}
 	if r.FollowUp {
 		b[offFlags] |= flagFollowUp
@@ -121,9 +121,7 @@ func appendFrame(b []byte, r *Record) []byte {
 	binary.LittleEndian.PutUint64(b[offOrigin:], uint64(r.Origin))
 	binary.LittleEndian.PutUint32(b[offItems:], uint32(r.Items))
 	copy(b[offSeen:], r.seen)
-	for _, k := range r.keys {
-		b = append(b, k...)
-	}
+	b = append(b, r.keys...)
 	for _, text := range []string{r.Method, r.Note, r.Quarantine} {
 		b = appendText(b, text)
 	}
@@ -161,9 +159,10 @@ func unseal(seq int64, b []byte) (r Record, endpoint uint32, err error) {
 	r.FollowUp = b[offFlags]&flagFollowUp != 0
 	rest := cut{b: b[offSeen:]}
 	r.seen = rest.take((r.Items + 7) / 8)
-	if b[offFlags]&flagHeld != 0 {
-		for n := r.Items; n > 0 && !rest.short; n-- {
-			r.keys = append(r.keys, rest.take(keySize))
+	if b[offFlags]&(flagHeld|flagKeys) != 0 {
+		keys := rest.take(r.Items * keySize)
+		if b[offFlags]&flagHeld != 0 {
+			r.keys = keys
 		}
 	}
 	r.Method, r.Note, r.Quarantine = rest.text(), rest.text(), rest.text()
@@ -238,34 +237,3 @@ func appendHeader(b []byte, h http.Header) []byte {
 func tag(seq int64, endpoint uint32) int64 {
 	return int64(uint64(endpoint)<<32 | uint64(sumNumber(sumNumber(0, uint64(seq), 8), uint64(endpoint), 4)))
 }
-
-// hashKey makes the dedupe key of one item, or of a whole body: kind keeps those apart.
-func hashKey(kind byte, at Endpoint, key []byte) []byte {
-	h := sha256.New()
-	h.Write(appendScope(nil, kind, at))
-	h.Write(key)
-	return h.Sum(nil)[:keySize]
-}
-
-// appendKey appends what hashKey makes, without memory of its own for a key that is not long.
-func appendKey(b []byte, kind byte, at Endpoint, key string) []byte {
-	var text [256]byte
-	sum := sha256.Sum256(append(appendScope(text[:0], kind, at), key...))
-	return append(b, sum[:keySize]...)
-}
-
-// appendScope writes what a key is valid for.
-func appendScope(b []byte, kind byte, at Endpoint) []byte {
-	b = append(b, kind)
-	b = appendText(b, at.Name)
-	b = appendText(b, at.Vendor)
-	b = appendText(b, at.Account)
-	return appendText(b, at.Type)
-}
-
-const (
-	keyItem  = 'i'
-	keyBody  = 'b'
-	keyInert = 'q' // the body of a quarantined request, whose items must not count as seen
-	keyProbe = 'p' // of Probe
-)

@@ -92,7 +92,7 @@ func (s *salvage) copyAll(ctx context.Context) error {
 		if s.m.consumers, err = s.now.number("SELECT count(*) FROM consumer"); err != nil {
 			return err
 		}
-		s.m.clean = 1
+		s.m.clean, s.m.settled = 1, s.m.head
 		return s.now.exec("UPDATE meta SET data = ? WHERE id = 1", s.m.encode())
 	})
 }
@@ -135,11 +135,20 @@ func (s *salvage) records(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	putKey, err := s.now.keep(insertSeen + laterSeen)
+	if err != nil {
+		return err
+	}
 	for next := s.m.floor + 1; next <= s.m.head; {
 		walk := scan{c: s.old, known: known, q: Query{Head: s.m.head, Rows: 1000, Bytes: math.MaxInt64, Quarantined: true}, next: next}
 		walk.sink = func(rec Record, id uint32, data []byte) error {
 			s.done.Records++
 			s.m.bytes += int64(len(data))
+			for key := range freshKeys(&rec, data) {
+				if _, err := putKey.exec(key[:], rec.Seq, rec.ReceivedAt.UnixMilli()); err != nil {
+					return err
+				}
+			}
 			_, err := put.exec(rec.Seq, tag(rec.Seq, id), data)
 			return err
 		}
@@ -173,7 +182,11 @@ func (s *salvage) table(ctx context.Context, name string) error {
 				return nil
 			}
 		}
-		return s.now.exec("INSERT OR IGNORE INTO "+name+" VALUES ("+marks+")", row...)
+		text := "INSERT OR IGNORE INTO " + name + " VALUES (" + marks + ")"
+		if name == "seen" { // some are there by now, from the records
+			text += laterSeen
+		}
+		return s.now.exec(text, row...)
 	})
 	if isDamage(err) {
 		s.done.Lost = true

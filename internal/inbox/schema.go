@@ -28,6 +28,7 @@ CREATE TABLE consumer (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, upto INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, released INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE meta (id INTEGER PRIMARY KEY, data BLOB NOT NULL);`,
 	`CREATE TABLE followup (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);`,
+	"", // records hold their keys, and the head row how far those are in their table
 }
 
 // meta is the one row of its table: sum, then each field as 8 bytes.
@@ -38,13 +39,17 @@ type meta struct {
 	clean int64 // 1: the writer closed the database in order
 
 	consumers int64 // how many there are, so that one that vanished is missed
+	settled   int64 // the keys of all records up to here are in their table
 }
 
 func (m *meta) fields() []*int64 {
-	return []*int64{&m.head, &m.floor, &m.bytes, &m.clean, &m.consumers}
+	return []*int64{&m.head, &m.floor, &m.bytes, &m.clean, &m.consumers, &m.settled}
 }
 
-const metaSize = 4 + 5*8
+const (
+	metaSize    = 4 + 6*8
+	oldMetaSize = metaSize - 8 // before the third migration: all keys were in their table
+)
 
 func (m meta) encode() []byte {
 	b := make([]byte, 4, metaSize)
@@ -57,11 +62,14 @@ func (m meta) encode() []byte {
 
 func decodeMeta(v driver.Value) (m meta, err error) {
 	b, ok := v.([]byte)
-	if !ok || len(b) != metaSize || binary.LittleEndian.Uint32(b) != sum(0, b[4:]) {
+	if !ok || len(b) != metaSize && len(b) != oldMetaSize || binary.LittleEndian.Uint32(b) != sum(0, b[4:]) {
 		return m, damagef("its head row does not match its checksum")
 	}
-	for i, p := range m.fields() {
+	for i, p := range m.fields()[:(len(b)-4)/8] {
 		*p = int64(binary.LittleEndian.Uint64(b[4+8*i:]))
+	}
+	if len(b) == oldMetaSize {
+		m.settled = m.head
 	}
 	if m.floor < 0 || m.head < m.floor {
 		return m, damagef("its head row makes no sense")
@@ -149,8 +157,10 @@ func checkIdentity(c *conn, path string, known int) (version int64, err error) {
 func migrate(c *conn, from int64, steps []string, hook func(string) error) error {
 	for v := from; v < int64(len(steps)); v++ {
 		err := inTx(c, func() error {
-			if err := c.exec(steps[v]); err != nil {
-				return err
+			if steps[v] != "" {
+				if err := c.exec(steps[v]); err != nil {
+					return err
+				}
 			}
 			if v == 0 {
 				if err := c.exec("INSERT INTO meta VALUES (1, ?)", meta{clean: 1}.encode()); err != nil {

@@ -76,6 +76,11 @@ func (w *writer) trim(t *Trimmed) (more bool, err error) {
 		if err := w.c.exec("DELETE FROM quarantine WHERE upto <= ?", cut); err != nil {
 			return err
 		}
+		if cut > m.settled { // its keys would be known to this process alone; on a full disk they get the space of the records
+			if err := w.settleAll(m); err != nil {
+				return err
+			}
+		}
 		removed = cut - m.floor
 		m.floor, m.bytes = cut, max(0, m.bytes-bytes)
 		t.Floor = cut
@@ -166,6 +171,9 @@ func (w *writer) forget(t *Trimmed, after []byte) (next []byte, more bool, err e
 	})
 	if err != nil {
 		return nil, false, err
+	}
+	if !more {
+		gone += w.keys.forget(w.i.opts.Clock().Add(-w.i.opts.DedupeFor).UnixMilli())
 	}
 	t.Keys += gone
 	return next, more, nil

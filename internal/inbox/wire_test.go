@@ -28,7 +28,7 @@ func wirePage() Page {
 			{Seq: 5, Endpoint: b, ReceivedAt: at, Method: "POST", Body: []byte{}, Items: 1, seen: []byte{0}, header: []byte{0}, Origin: 2},
 			{
 				Seq: 12, Endpoint: a, ReceivedAt: at, Method: "PUT", Body: bytes.Repeat([]byte{0, 255}, 300), Items: 1, seen: []byte{0},
-				header: []byte{0}, Quarantine: "token_reuse", Note: "odd", keys: [][]byte{bytes.Repeat([]byte{9}, keySize)},
+				header: []byte{0}, Quarantine: "token_reuse", Note: "odd", keys: bytes.Repeat([]byte{9}, keySize),
 			},
 		},
 	}

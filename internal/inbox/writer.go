@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -24,13 +25,16 @@ type writer struct {
 	ids  map[Endpoint]uint32
 	next uint32 // the id of the next endpoint
 
-	begin, commit, rollback, putKey, whoHas, putRecord, putMeta, putFollow *stmt
+	keys waiting
+	args []driver.Value // of the statement that is made ready
+
+	begin, commit, rollback, putKey, putKeys, whoHas, putRecord, putMeta, putFollow *stmt
 }
 
-// newWriter loads the endpoints and prepares the statements, which live as long as the connection.
-func newWriter(i *Inbox, m meta) (*writer, error) {
-	w := &writer{i: i, c: i.c, m: m, ids: map[Endpoint]uint32{}, next: 1}
-	known, err := endpoints(context.Background(), w.c)
+// newWriter loads the endpoints and the keys that wait, and prepares the statements, which live as long as the connection.
+func newWriter(ctx context.Context, i *Inbox, m meta) (*writer, error) {
+	w := &writer{i: i, c: i.c, m: m, ids: map[Endpoint]uint32{}, next: 1, keys: newWaiting(i.opts)}
+	known, err := endpoints(ctx, w.c)
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +49,8 @@ func newWriter(i *Inbox, m meta) (*writer, error) {
 		text string
 	}{
 		{&w.begin, "BEGIN IMMEDIATE"}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"},
-		// One row changes if the key is new or was forgotten, none if it was seen.
-		{&w.putKey, "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET seq = excluded.seq, at = excluded.at WHERE at < ?"},
-		{&w.whoHas, "SELECT seq FROM seen WHERE key = ?"},
+		{&w.putKey, insertSeen + laterSeen}, {&w.putKeys, insertSeen + strings.Repeat(", (?, ?, ?)", i.opts.stride-1) + laterSeen},
+		{&w.whoHas, "SELECT seq FROM seen WHERE key = ? AND at >= ?"},
 		{&w.putRecord, "INSERT INTO record VALUES (?, ?, ?)"},
 		{&w.putFollow, "INSERT OR REPLACE INTO followup VALUES (?, ?)"}, // one that is there can only be damage
 		{&w.putMeta, "UPDATE meta SET data = ? WHERE id = 1"},
@@ -56,7 +59,7 @@ func newWriter(i *Inbox, m meta) (*writer, error) {
 			return nil, err
 		}
 	}
-	return w, nil
+	return w, w.recall(ctx, known)
 }
 
 // run writes groups until the queue is closed and empty. While one group is synced the next one gathers.
@@ -110,7 +113,7 @@ func (w *writer) write(group []*entry) ([]Receipt, error) {
 				return err
 			}
 		}
-		return nil
+		return w.settle(m)
 	})
 	if err != nil {
 		return nil, err
@@ -154,10 +157,12 @@ func (w *writer) tx(what string, f func(*meta) error) error {
 			}
 		}
 		w.next = next
+		w.keys.undo()
 		return w.failed(what, err)
 	}
 	moved := m.head != w.m.head
 	w.m = m
+	w.keys.done(m.head)
 	if err := w.i.opts.hook(what + ": after commit"); err != nil {
 		return w.failed(what, err)
 	}
@@ -200,40 +205,44 @@ func (w *writer) failed(what string, err error) error {
 	return err
 }
 
-// stamp is the time of a group, as its statements take it.
+// stamp is the time of a group. A key from before oldest was forgotten.
 type stamp struct {
 	time.Time
-	at, old driver.Value // a key from before old was forgotten
+	at, oldest int64        // in ms
+	old        driver.Value // oldest, as statements take it
 }
 
 func (w *writer) stamp(now time.Time) stamp {
-	return stamp{now, now.UnixMilli(), now.Add(-w.i.opts.DedupeFor).UnixMilli()}
+	oldest := now.Add(-w.i.opts.DedupeFor).UnixMilli()
+	return stamp{now, now.UnixMilli(), oldest, oldest}
 }
 
-// put adds one request to the transaction.
+// put adds one request to the transaction. Keys that are not in its frame get into their table at once.
 func (w *writer) put(m *meta, e *entry, now stamp) (Receipt, error) {
 	seq := m.head + 1
-	var number driver.Value = seq
 	r := Receipt{Seq: seq, Items: int(binary.LittleEndian.Uint32(e.frame[offItems:]))}
-	fresh := 0
+	fresh, first := 0, int64(0)
 	for item, key := range e.keys {
-		n, err := w.putKey.exec(key, number, now.at, now.old)
+		was, err := w.sighted(key, now)
+		if err == nil && was == 0 {
+			err = w.enter(e, key, sighting{seq, now.at})
+		}
 		switch {
 		case err != nil:
 			return r, err
-		case n > 0:
+		case was == 0:
 			fresh++
 		case e.held == "":
 			markSeen(e.frame, item)
 			r.Seen++
 		}
+		if item == 0 {
+			first = was
+		}
 	}
 	if fresh == 0 {
-		r.Duplicate, r.Seen = true, r.Items
-		return r, w.whoHas.query(context.Background(), func(row []driver.Value) error {
-			r.Seq, _ = row[0].(int64)
-			return nil
-		}, e.keys[0])
+		r.Duplicate, r.Seen, r.Seq = true, r.Items, first
+		return r, nil
 	}
 	if e.held != "" {
 		if err := putQuarantine(w.c, Damage{From: seq, To: seq, Reason: e.held}, now.Time); err != nil {
@@ -252,7 +261,7 @@ func (w *writer) insert(m *meta, at Endpoint, b []byte) error {
 	m.head++
 	m.bytes += int64(len(b))
 	seal(b, m.head, id)
-	if _, err = w.putRecord.exec(m.head, tag(m.head, id), b); err == nil && b[offFlags] == flagFollowUp {
+	if _, err = w.putRecord.exec(m.head, tag(m.head, id), b); err == nil && b[offFlags]&(flagFollowUp|flagHeld) == flagFollowUp {
 		err = w.putFollowUp(m.head, id)
 	}
 	return err
