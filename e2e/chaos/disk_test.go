@@ -85,6 +85,31 @@ func fill(t *testing.T, path string) {
 	}
 }
 
+// onDisk is a receiver whose inbox is on a small disk, and its senders.
+type onDisk struct {
+	w                 *world
+	s                 *hookSenders
+	r                 *receiver
+	dir, box, ballast string // of the disk, and on it
+	config            string
+}
+
+// beginOnDisk starts it; more is added to what the configuration says of the inbox.
+func beginOnDisk(t *testing.T, bin string, disk smallDisk, more string) *onDisk {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir()}
+	seed := w.seed(t, t.Name())
+	d := &onDisk{w: w, dir: filepath.Join(w.dir, "disk"), config: filepath.Join(w.dir, "receive.yaml")}
+	d.box, d.ballast = filepath.Join(d.dir, "inbox"), filepath.Join(d.dir, "ballast")
+	mounted(t, disk, d.dir, w.dir)
+	d.s = newHookSenders(t)
+	write(t, d.config, []byte(strings.Replace(string(d.s.config(d.box)), `inbox"}`, `inbox"`+more+`}`, 1)))
+	d.r = startReceiver(t, bin, d.config)
+	d.s.at(d.r.url)
+	d.s.start(4, seed)
+	return d
+}
+
 // TestDiskFull fills the disk of the inbox while webhooks come in. Senders are told to come again, nothing that was
 // acknowledged goes, and the receiver works on when there is room, without being started anew.
 func TestDiskFull(t *testing.T) {
@@ -92,16 +117,8 @@ func TestDiskFull(t *testing.T) {
 	bin := build(t, "sluice")
 	for _, disk := range smallDisks {
 		t.Run(disk.name, func(t *testing.T) {
-			w := &world{t: t, dir: t.TempDir()}
-			seed := w.seed(t, disk.name)
-			dir := filepath.Join(w.dir, "disk")
-			mounted(t, disk, dir, w.dir)
-			s := newHookSenders(t)
-			config, ballast := filepath.Join(w.dir, "receive.yaml"), filepath.Join(dir, "ballast")
-			write(t, config, s.config(filepath.Join(dir, "inbox")))
-			r := startReceiver(t, bin, config)
-			s.at(r.url)
-			s.start(4, seed)
+			d := beginOnDisk(t, bin, disk, "")
+			s, r, ballast := d.s, d.r, d.ballast
 			<-s.after(300, false)
 			r.ready(t, true, "ready")
 			fill(t, ballast)
@@ -111,13 +128,13 @@ func TestDiskFull(t *testing.T) {
 			if status, _ := r.get("/healthz"); status != 200 {
 				t.Errorf("healthz: %d", status)
 			}
-			disk.room(t, dir, ballast)
+			disk.room(t, d.dir, ballast)
 			<-s.after(500, false)
 			s.drain()
 			r.ready(t, true, "ready")
 			r.terminate()
 			r.logged(t, "the disk of the inbox is full")
-			found := auditInbox(t, filepath.Join(dir, "inbox"), s.list)
+			found := auditInbox(t, d.box, s.list)
 			fmt.Printf("chaos %s: acked before the disk was full %d, asked to retry %d, acked in all %d, %s\n", t.Name(), before, s.refused, s.countAcks(), found)
 			found.hold(t)
 		})

@@ -23,25 +23,17 @@ func TestFullDiskAtStart(t *testing.T) {
 	bin := build(t, "sluice")
 	for _, disk := range smallDisks {
 		t.Run(disk.name, func(t *testing.T) {
-			w := &world{t: t, dir: t.TempDir()}
-			seed := w.seed(t, disk.name)
-			dir := filepath.Join(w.dir, "disk")
-			mounted(t, disk, dir, w.dir)
-			s := newHookSenders(t)
-			box, ballast := filepath.Join(dir, "inbox"), filepath.Join(dir, "ballast")
-			config, other := filepath.Join(w.dir, "receive.yaml"), filepath.Join(w.dir, "other.yaml")
-			write(t, config, s.config(box))
+			d := beginOnDisk(t, bin, disk, "")
+			s, r, dir, ballast := d.s, d.r, d.dir, d.ballast
+			other := filepath.Join(d.w.dir, "other.yaml")
 			write(t, other, s.config(filepath.Join(dir, "new")))
-			r := startReceiver(t, bin, config)
-			s.at(r.url)
-			s.start(4, seed)
 			<-s.after(300, false)
 			_ = r.stop(syscall.SIGKILL)
 			s.at("")
 
 			fill(t, ballast)
 			said, started := 0, 0
-			for _, c := range []string{config, other} {
+			for _, c := range []string{d.config, other} {
 				for _, slack := range []int64{0, 4 << 10, 12 << 10, 40 << 10, 100 << 10, 300 << 10} {
 					if c == other {
 						if err := os.RemoveAll(filepath.Join(dir, "new")); err != nil {
@@ -61,13 +53,13 @@ func TestFullDiskAtStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			disk.room(t, dir, ballast)
-			r = startReceiver(t, bin, config)
+			r = startReceiver(t, bin, d.config)
 			s.at(r.url)
 			<-s.after(300, false)
 			s.drain()
 			r.ready(t, true, "ready")
 			r.terminate()
-			found := auditInbox(t, box, s.list)
+			found := auditInbox(t, d.box, s.list)
 			fmt.Printf("chaos %s: starts that said so and exited %d, that came up and were not ready %d, then acked in all %d, %s\n", t.Name(), said, started, s.countAcks(), found)
 			found.hold(t)
 			if said < 2 {

@@ -4,9 +4,7 @@ package chaos
 
 import (
 	"fmt"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 )
@@ -16,18 +14,8 @@ import (
 func TestFullDiskAndRetention(t *testing.T) {
 	t.Parallel() // retention works once a minute
 	bin := build(t, "sluice")
-	disk := smallDisks[0]
-	w := &world{t: t, dir: t.TempDir()}
-	seed := w.seed(t, "retention")
-	dir := filepath.Join(w.dir, "disk")
-	mounted(t, disk, dir, w.dir)
-	s := newHookSenders(t)
-	box, ballast := filepath.Join(dir, "inbox"), filepath.Join(dir, "ballast")
-	config := filepath.Join(w.dir, "receive.yaml")
-	write(t, config, []byte(strings.Replace(string(s.config(box)), `inbox"}`, `inbox", max_age: 1s}`, 1)))
-	r := startReceiver(t, bin, config)
-	s.at(r.url)
-	s.start(4, seed)
+	d := beginOnDisk(t, bin, smallDisks[0], ", max_age: 1s")
+	s, r, ballast := d.s, d.r, d.ballast
 	<-s.after(4_000, false)
 	fill(t, ballast)
 	<-s.after(200, true)
