@@ -37,9 +37,18 @@ type shelf struct {
 }
 
 func newShelf(t *testing.T) *shelf {
-	s := &shelf{t: t, size: map[string]int{"events": 23, "empty": 0, "contacts": 7}, batch: 4, marks: 1, mem: memory.NewCheckedAllocator(memory.DefaultAllocator)}
+	s := &shelf{t: t, size: map[string]int{"events": 23, "empty": 0, "contacts": 7}, batch: 4, marks: 1, mem: memory.NewCheckedAllocator(&spoiling{})}
 	t.Cleanup(func() { s.mem.AssertSize(t, 0) })
 	return s
+}
+
+// spoiling destroys what is freed: a source may have the memory of a released record written anew.
+type spoiling struct{ memory.GoAllocator }
+
+func (*spoiling) Free(b []byte) {
+	for i := range b {
+		b[i] = 0xff
+	}
 }
 
 var shelfColumns = []connector.StreamColumn{{Name: "id", Doc: "the key"}, {Name: "n", Type: connector.ColumnInteger, Doc: "grows"},

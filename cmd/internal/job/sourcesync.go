@@ -17,6 +17,7 @@ import (
 	"github.com/sluicehq/sluice/internal/events"
 	"github.com/sluicehq/sluice/internal/inbox"
 	"github.com/sluicehq/sluice/internal/pull"
+	"github.com/sluicehq/sluice/internal/rows"
 )
 
 // sourceSync is one sync of an account. All its streams of webhooks end where the inbox ended when it began.
@@ -128,7 +129,7 @@ func (s *sourceSync) Reader(stream string) (connector.Reader, error) {
 	}
 	return events.New(events.Config{
 		Schema: eventSchema(&list[at]), Log: s.inbox, Stream: list[at], Vendor: s.vendor.Name, Webhooks: s.hooks, Endpoint: readEndpoints(s.Endpoints), Head: s.head,
-		Strict: s.OnLoss == lossFail, Logger: s.log,
+		Strict: s.OnLoss == lossFail, Logger: s.log, Alloc: &rows.Recycler{},
 	}), nil
 }
 
