@@ -36,13 +36,13 @@ const (
 // backslash or a control character; len(b) if there is none. high tells of bytes beyond ASCII before it.
 //
 // Eight bytes are looked at in one step: (x-ones)&^x has the high bit of each byte that is zero, and perhaps of bytes
-// above such a one; only the lowest is used.
+// above such a one; only the lowest is used. The bytes looked for are ASCII, so x and w have the same high bits.
 func scanString(b []byte, i int) (end int, high bool) {
 	var beyond uint64
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
 		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		stop := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & highs
+		stop := ((quote - ones) | (slash - ones) | (w - ones*' ')) &^ w & highs
 		if stop != 0 {
 			at := bits.TrailingZeros64(stop) &^ 7
 			return i + at/8, (beyond|w&(1<<at-1))&highs != 0

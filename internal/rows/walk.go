@@ -98,22 +98,28 @@ func (w *Walker) Next() bool {
 // usual moves to the next member where that is written as most are: no blanks, a key of plain ASCII, a plain string or a
 // scalar. It does nothing and is false where it is written otherwise.
 func (w *Walker) usual() bool {
-	text, i := w.text, w.at
-	if i+2 > len(text) || text[i] != ',' || text[i+1] != '"' {
+	text, i := w.text, w.at+2
+	if i > len(text) || text[i-2] != ',' || text[i-1] != '"' {
 		return false
 	}
-	key, high := scanString(text, i+2)
-	if high || key+2 >= len(text) || text[key] != '"' || text[key+1] != ':' {
+	key, high := scanString(text, i)
+	from := key + 2
+	if high || from >= len(text) || text[key] != '"' || text[key+1] != ':' {
 		return false
 	}
-	end := scanScalar(text, key+2)
+	var end int
+	if text[from] == '"' { // as most are
+		end = scanPlain(text, from)
+	} else {
+		end = scanScalar(text, from)
+	}
 	if end < 0 {
 		return false
 	}
 	if w.unescaped != nil {
 		w.unescaped = nil
 	}
-	w.key, w.value, w.at = extent{i + 2, key}, extent{key + 2, end}, end
+	w.key, w.value, w.at = extent{i, key}, extent{from, end}, end
 	return true
 }
 
