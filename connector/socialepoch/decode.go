@@ -158,7 +158,7 @@ func (d *decoder) event(i int, text []byte) error {
 		it.known = it.read(&d.walk, text)
 	}
 	d.item = it
-	d.row = append(d.hook.appendKey(append(d.row[:0], `{"event_id":"`...), it.of(it.id), text), '"')
+	row := append(d.hook.appendKey(append(d.row[:0], `{"event_id":"`...), it.of(it.id), text), '"')
 	raw := text
 	if !it.known {
 		// What cannot stand as JSON in a row stands there as a text. Most such items have half a character in them, where
@@ -172,10 +172,9 @@ func (d *decoder) event(i int, text []byte) error {
 			*it = item{}
 		}
 	}
-	d.row = d.appendTime(d.row, `,"occurred_at":`, it.of(it.updated))
-	d.row = append(d.row, d.head...)
-	stream := d.fill()
-	d.row = append(append(append(d.row, `,"raw":`...), raw...), '}')
+	row = d.appendTime(row, `,"occurred_at":`, it.of(it.updated))
+	row, stream := d.fill(append(row, d.head...))
+	d.row = append(append(append(row, `,"raw":`...), raw...), '}')
 	if d.breaks {
 		rows.Flatten(d.row)
 	}
@@ -202,31 +201,26 @@ const (
 )
 
 // fill appends what is known of the item, and says which stream it belongs to.
-func (d *decoder) fill() (stream string) {
+func (d *decoder) fill(row []byte) (_ []byte, stream string) {
 	it := d.item
 	if !it.known {
-		return d.fallback()
+		return row, d.fallback()
 	}
 	kind, hasKind := small(it.of(it.typ))
 	var f profileField
 	aliased := false
 	if base, ok := small(it.of(it.fieldType)); ok && base == 0 && kind != typeFollow && present(it.of(it.field)) {
-		d.text = rows.AppendUnquoted(d.text[:0], it.of(it.field))
-		f, aliased = fieldOf(d.text)
+		f, aliased = fieldOf(d.unquoted(it.of(it.field)))
 	}
 	switch {
 	case it.follow.to != 0:
-		d.appendFollow(hookFollow, it.of(it.follow), nil)
-		return streamFollows
+		return d.appendFollow(row, hookFollow, it.of(it.follow), nil), streamFollows
 	case kind == typeFollow, aliased && f.column == "" && (kind == typeChange || !hasKind):
-		d.appendFollow(hookPortrait, it.of(it.after), it.of(it.before))
-		return streamFollows
+		return d.appendFollow(row, hookPortrait, it.of(it.after), it.of(it.before)), streamFollows
 	case it.field.to != 0:
-		d.appendChange(kind, hasKind, f, aliased)
-		return streamChanges
+		return d.appendChange(row, kind, hasKind, f, aliased), streamChanges
 	}
-	d.appendPeople()
-	return d.fallback()
+	return d.appendPeople(row), d.fallback()
 }
 
 // fallback is the stream of items whose shape says nothing.
@@ -238,95 +232,97 @@ func (d *decoder) fallback() string {
 }
 
 // appendPeople appends whom the item is about and who acted.
-func (d *decoder) appendPeople() {
+func (d *decoder) appendPeople(row []byte) []byte {
 	it := d.item
-	d.row = appendText(d.row, `,"agent":`, it.of(it.agent))
+	row = appendText(row, `,"agent":`, it.of(it.agent))
 	name := `,"whatsapp":"`
 	if d.hook.account {
 		name = `,"account":"`
 	}
 	if number := d.digits(it.of(it.friend)); len(number) > 0 {
-		d.row = append(append(append(d.row, name...), number...), '"')
+		row = append(append(append(row, name...), number...), '"')
 	}
+	return row
 }
 
 // appendFollow appends a follow-up.
-func (d *decoder) appendFollow(webhook string, content, before []byte) {
+func (d *decoder) appendFollow(row []byte, webhook string, content, before []byte) []byte {
 	it := d.item
-	d.row = append(append(append(d.row, `,"webhook":"`...), webhook...), '"')
-	d.appendPeople()
-	d.row = appendText(d.row, `,"agent_id":`, it.of(it.agentID))
-	d.row = appendText(d.row, `,"item_tenant_id":`, it.of(it.tenant))
+	row = append(append(append(row, `,"webhook":"`...), webhook...), '"')
+	row = d.appendPeople(row)
+	row = appendText(row, `,"agent_id":`, it.of(it.agentID))
+	row = appendText(row, `,"item_tenant_id":`, it.of(it.tenant))
 	if present(before) {
 		old := readFollow(&d.walk, rows.AppendUnquoted(nil, before))
 		if len(old.text) > 0 {
-			d.row = rows.AppendQuoted(append(d.row, `,"old_text":`...), old.text)
+			row = rows.AppendQuoted(append(row, `,"old_text":`...), old.text)
 		}
 	}
 	if !present(content) {
-		return
+		return row
 	}
 	f := readFollow(&d.walk, rows.AppendUnquoted(nil, content))
-	d.row = append(append(append(d.row, `,"content_id":"`...), f.id(d.digits(it.of(it.friend)))...), '"')
+	row = append(append(append(row, `,"content_id":"`...), f.id(d.digits(it.of(it.friend)))...), '"')
 	if len(f.text) > 0 {
-		d.row = rows.AppendQuoted(append(d.row, `,"text":`...), f.text)
+		row = rows.AppendQuoted(append(row, `,"text":`...), f.text)
 	}
 	if len(f.urls) > 0 {
 		sep := `,"urls":[`
 		for _, url := range f.urls {
-			d.row = append(append(d.row, sep...), url...)
+			row = append(append(row, sep...), url...)
 			sep = ","
 		}
-		d.row = append(d.row, ']')
+		row = append(row, ']')
 	}
 	if f.document != nil {
-		d.row = append(append(d.row, `,"content":`...), f.document...)
+		row = append(append(row, `,"content":`...), f.document...)
 	}
-	d.row = strconv.AppendBool(append(d.row, `,"repaired":`...), f.repaired)
+	return strconv.AppendBool(append(row, `,"repaired":`...), f.repaired)
 }
 
 // appendChange appends a profile change. f is the basic field, if it is one that is known.
-func (d *decoder) appendChange(kind int, hasKind bool, f profileField, aliased bool) {
+func (d *decoder) appendChange(row []byte, kind int, hasKind bool, f profileField, aliased bool) []byte {
 	it := d.item
 	if hasKind {
-		d.row = strconv.AppendInt(append(d.row, `,"change_type":`...), int64(kind), 10)
+		row = strconv.AppendInt(append(row, `,"change_type":`...), int64(kind), 10)
 	}
-	d.appendPeople()
+	row = d.appendPeople(row)
 	base, hasBase := small(it.of(it.fieldType))
 	extension := hasBase && base == 1
 	config, _ := small(it.of(it.fieldConfig))
 	if aliased && f.column != "" {
-		d.row = append(append(append(d.row, `,"field":"`...), f.column...), '"')
+		row = append(append(append(row, `,"field":"`...), f.column...), '"')
 	} else {
-		d.row = appendText(d.row, `,"field":`, it.of(it.field))
+		row = appendText(row, `,"field":`, it.of(it.field))
 	}
 	switch {
 	case extension:
-		d.row = append(d.row, `,"field_type":"extension"`...)
+		row = append(row, `,"field_type":"extension"`...)
 	case hasBase && base == 0:
-		d.row = append(d.row, `,"field_type":"basic"`...)
+		row = append(row, `,"field_type":"basic"`...)
 	}
 	if config > 0 && config < len(valueTypes) {
-		d.row = append(append(append(d.row, `,"value_type":"`...), valueTypes[config]...), '"')
+		row = append(append(append(row, `,"value_type":"`...), valueTypes[config]...), '"')
 	}
 	form := f.kind
 	if extension {
 		form = extensionForm(config)
 	}
-	d.row = d.appendLong(d.row, `,"old_value":`, form, it.of(it.before))
-	d.row = d.appendLong(d.row, `,"new_value":`, form, it.of(it.after))
+	row = d.appendLong(row, `,"old_value":`, form, it.of(it.before))
+	row = d.appendLong(row, `,"new_value":`, form, it.of(it.after))
 	if hasKind && kind != typeChange || !present(it.of(it.after)) {
-		return
+		return row
 	}
 	switch {
 	case aliased && f.column != "":
-		d.appendWide(f)
+		row = d.appendWide(row, f)
 	case extension && present(it.of(it.field)):
-		d.row = appendText(d.row, `,"custom":{`, it.of(it.field)) // the label takes the place of a value
-		d.row = append(d.row, ':')
-		d.row = d.appendCanonical(d.row, form, it.of(it.after))
-		d.row = append(d.row, '}')
+		row = appendText(row, `,"custom":{`, it.of(it.field)) // the label takes the place of a value
+		row = append(row, ':')
+		row = d.appendCanonical(row, form, it.of(it.after))
+		row = append(row, '}')
 	}
+	return row
 }
 
 func extensionForm(config int) valueKind {
@@ -341,26 +337,23 @@ func extensionForm(config int) valueKind {
 
 // appendWide appends the canonical column of the field. A gender or date that cannot be read stays out of it: a reader
 // would take it for a canonical one.
-func (d *decoder) appendWide(f profileField) {
-	before := len(d.row)
-	d.row = append(append(append(d.row, `,"`...), f.column...), `":`...)
-	value := d.unquoted(d.item.of(d.item.after))
+func (d *decoder) appendWide(row []byte, f profileField) []byte {
+	before := len(row)
+	row = append(append(append(row, `,"`...), f.column...), `":`...)
+	value := d.item.of(d.item.after)
 	switch f.kind {
 	case valueGender:
-		gender := genderOf(value)
+		gender := genderOf(d.unquoted(value))
 		if gender == "" {
-			d.row = d.row[:before]
-			return
+			return row[:before]
 		}
-		d.row = append(append(append(d.row, '"'), gender...), '"')
+		return append(append(append(row, '"'), gender...), '"')
 	case valueDate:
-		row, ok := appendDate(append(d.row, '"'), value)
+		out, ok := appendDate(append(row, '"'), d.unquoted(value))
 		if !ok {
-			d.row = d.row[:before]
-			return
+			return row[:before]
 		}
-		d.row = append(row, '"')
-	default:
-		d.row = d.appendCanonical(d.row, f.kind, d.item.of(d.item.after))
+		return append(out, '"')
 	}
+	return d.appendCanonical(row, f.kind, value)
 }

@@ -41,14 +41,15 @@ func (d *decoder) digits(value []byte) []byte {
 		return nil
 	}
 	text := d.unquoted(value)
-	if at := bytes.IndexByte(text, '@'); at >= 0 { // 8615601882491@c.us
-		text = text[:at]
-	}
 	for i, c := range text {
-		if c < '0' || c > '9' {
-			if value[0] != '"' { // a number that is no integer
-				return nil
-			}
+		switch {
+		case c >= '0' && c <= '9':
+		case c == '@': // 8615601882491@c.us
+			return text[:i]
+		case value[0] != '"': // a number that is no integer
+			return nil
+		default:
+			text, _, _ = bytes.Cut(text, []byte("@"))
 			return onlyDigits(text, i)
 		}
 	}

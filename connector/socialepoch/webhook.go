@@ -3,6 +3,7 @@ package socialepoch
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -296,7 +297,17 @@ func (h *hook) appendKey(dst, id, item []byte) []byte {
 	return hex.AppendEncode(dst, mac.Sum(sum[:0]))
 }
 
+// plainID reports whether id is printable ASCII without a blank, a quote and a backslash. It looks at eight bytes in one
+// step, as rows does.
 func plainID(id []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; len(id) >= 8; id = id[8:] {
+		w := binary.LittleEndian.Uint64(id)
+		quote, slash := w^(ones*'"'), w^(ones*'\\')
+		if ((quote-ones)|(slash-ones)|(w-ones*'!')|(w+ones)|w)&highs != 0 {
+			return false
+		}
+	}
 	for _, c := range id {
 		if c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
 			return false

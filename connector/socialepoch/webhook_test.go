@@ -313,3 +313,16 @@ func TestTooManyItems(t *testing.T) {
 		t.Errorf("the last row holds %d bytes", len(raw))
 	}
 }
+
+// Eight bytes at once are judged as each of them alone.
+func TestPlainID(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			id := []byte("0123456789abcdefghij")
+			id[at] = byte(c)
+			if want := c > ' ' && c < 0x7f && c != '"' && c != '\\'; plainID(id) != want {
+				t.Fatalf("%q: %t", id, !want)
+			}
+		}
+	}
+}
