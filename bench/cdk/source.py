@@ -32,7 +32,7 @@ def uvarint(data, at):
 def unframe(data):
     """Returns when a request came, and its body."""
     received, _, items = struct.unpack_from("<QQI", data, 10)
-    at = 30 + (items + 7) // 8
+    at = 30 + (items + 7) // 8 + (16 * items if data[5] & 5 else 0)
     for _ in range(3):
         size, at = uvarint(data, at)
         at += size
