@@ -67,7 +67,7 @@ type waiting struct {
 	young []dedupeKey // as they came
 	old   []dedupeKey // in the order of keys, on their way
 	last  int64       // records up to here have no key in young
-	owed  int         // of old, for those that came meanwhile
+	owed  int         // so many came since old was gathered, and none of old has moved for them
 
 	added, moved int // to young and from old by the transaction under way
 }
@@ -104,11 +104,13 @@ func (k *waiting) done(head int64) {
 		delete(k.seen, key)
 	}
 	k.old = k.old[k.moved:]
-	k.owed = max(0, k.owed+k.added-k.moved)
+	k.owed += k.added - k.moved
 	k.added, k.moved = 0, 0
-	if len(k.old) == 0 && len(k.young) >= k.generation {
-		k.old = nil
-		k.gather(head)
+	if len(k.old) == 0 {
+		k.old, k.owed = nil, 0
+		if len(k.young) >= k.generation {
+			k.gather(head)
+		}
 	}
 }
 
@@ -227,7 +229,6 @@ func (w *writer) recall(ctx context.Context, known map[uint32]knownEndpoint) err
 			"from", list[0].From, "to", list[len(list)-1].To)
 	}
 	w.keys.done(w.m.head)
-	w.keys.owed = 0
 	return nil
 }
 

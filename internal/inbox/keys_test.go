@@ -35,7 +35,11 @@ func TestKeysWait(t *testing.T) {
 			}
 			fail = false
 		}
+		before := len(i.w.keys.old)
 		r := add(t, i, req)
+		if moved := before - len(i.w.keys.old); moved > 2*opts.stride+12 {
+			t.Fatalf("%d keys moved with a request of %d", moved, len(mine))
+		}
 		for _, k := range mine {
 			if first[k] == 0 {
 				first[k], keys = r.Seq, append(keys, k)
