@@ -113,7 +113,9 @@ func newEntry(req Request) *entry {
 		e.sums = append(e.sums, hashKey(keyBody, req.Endpoint, req.Body)...)
 	}
 	r.keys = e.sums
-	e.keys = slices.AppendSeq(e.keys, slices.Chunk(e.sums, keySize))
+	for at := 0; at < len(e.sums); at += keySize {
+		e.keys = append(e.keys, e.sums[at:at+keySize])
+	}
 	if req.Quarantine != "" {
 		e.keys = [][]byte{hashKey(keyInert, req.Endpoint, req.Body)}
 	}

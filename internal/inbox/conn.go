@@ -30,6 +30,7 @@ type stmt struct {
 	}
 	s    driver.Stmt
 	args []driver.NamedValue
+	row  []driver.Value
 }
 
 // dial opens the database. Each pragma is "name(value)"; query holds the URI parameters that SQLite itself reads.
@@ -126,6 +127,22 @@ func (s *stmt) exec(args ...driver.Value) (int64, error) {
 		return 0, err
 	}
 	return res.RowsAffected()
+}
+
+// first returns the first value of the first row, nil if there is none.
+func (s *stmt) first(args []driver.Value) (driver.Value, error) {
+	rows, err := s.exe.QueryContext(context.Background(), s.named(args))
+	if err != nil {
+		return nil, err
+	}
+	if s.row == nil {
+		s.row = make([]driver.Value, len(rows.Columns()))
+	}
+	s.row[0] = nil
+	if err = rows.Next(s.row); errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return s.row[0], errors.Join(err, rows.Close())
 }
 
 func (s *stmt) query(ctx context.Context, row func([]driver.Value) error, args ...driver.Value) (err error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"database/sql/driver"
 	"iter"
 	"math"
 	"slices"
@@ -139,10 +138,9 @@ func (w *writer) sighted(key []byte, now stamp) (seq int64, err error) {
 		}
 		return seq, nil
 	}
-	err = w.whoHas.query(context.Background(), func(row []driver.Value) error {
-		seq, _ = row[0].(int64)
-		return nil
-	}, key, now.old)
+	w.args = append(w.args[:0], key, now.old)
+	v, err := w.whoHas.first(w.args)
+	seq, _ = v.(int64)
 	return seq, err
 }
 
