@@ -11,7 +11,10 @@ import (
 // headFile remembers the last sequence that was answered, beside the database: sum u32 | zero u32 | sequence u64. It is
 // overwritten in place, which needs no space and no sync: it is there to convict a database that lost its end, and one
 // that is older than the database convicts nobody.
-type headFile struct{ f *os.File }
+type headFile struct {
+	f    *os.File
+	text [16]byte // what is written
+}
 
 // readHead returns the sequence that the file holds, 0 if there is no file or it is broken.
 func readHead(path string) (int64, error) {
@@ -33,11 +36,11 @@ func openHead(path string) (*headFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the head file: %w", err)
 	}
-	return &headFile{f}, nil
+	return &headFile{f: f}, nil
 }
 
 func (h *headFile) set(seq int64) error {
-	b := make([]byte, 16)
+	b := h.text[:]
 	binary.LittleEndian.PutUint64(b[8:], uint64(seq))
 	binary.LittleEndian.PutUint32(b, sum(0, b[4:]))
 	_, err := h.f.WriteAt(b, 0)

@@ -51,8 +51,11 @@ const (
 	oldMetaSize = metaSize - 8 // before the third migration: all keys were in their table
 )
 
-func (m meta) encode() []byte {
-	b := make([]byte, 4, metaSize)
+func (m *meta) encode() []byte { return m.appendTo(make([]byte, 0, metaSize)) }
+
+// appendTo makes the row in the memory of b, which is empty.
+func (m *meta) appendTo(b []byte) []byte {
+	b = append(b, 0, 0, 0, 0)
 	for _, v := range m.fields() {
 		b = binary.LittleEndian.AppendUint64(b, uint64(*v))
 	}
@@ -163,7 +166,7 @@ func migrate(c *conn, from int64, steps []string, hook func(string) error) error
 				}
 			}
 			if v == 0 {
-				if err := c.exec("INSERT INTO meta VALUES (1, ?)", meta{clean: 1}.encode()); err != nil {
+				if err := c.exec("INSERT INTO meta VALUES (1, ?)", (&meta{clean: 1}).encode()); err != nil {
 					return err
 				}
 			}

@@ -19,6 +19,7 @@ type writer struct {
 	i      *Inbox
 	c      *conn
 	m      meta      // as committed
+	draft  meta      // of the transaction under way
 	broken bool      // the head file could not be written, and that was said
 	told   time.Time // when the log was last told of a fault
 
@@ -26,7 +27,10 @@ type writer struct {
 	next uint32 // the id of the next endpoint
 
 	keys waiting
-	args []driver.Value // of the statement that is made ready
+
+	args     []driver.Value // of the statement that is made ready
+	row      []byte         // the head row that is written
+	receipts []Receipt      // of the group at hand
 
 	begin, commit, rollback, putKey, putKeys, whoHas, putRecord, putMeta, putFollow *stmt
 }
@@ -98,9 +102,9 @@ func (w *writer) answer(group []*entry, receipts []Receipt, err error) {
 	}
 }
 
-// write stores a group in one transaction.
+// write stores a group in one transaction. The receipts are valid until the next one.
 func (w *writer) write(group []*entry) ([]Receipt, error) {
-	receipts := make([]Receipt, 0, len(group))
+	receipts := w.receipts[:0]
 	err := w.tx("append", func(m *meta) error {
 		now := w.stamp(w.i.opts.Clock())
 		for _, e := range group {
@@ -118,6 +122,7 @@ func (w *writer) write(group []*entry) ([]Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.receipts = receipts
 	s := &w.i.stats
 	s.groups.Add(1)
 	for _, r := range receipts {
@@ -135,13 +140,15 @@ func (w *writer) write(group []*entry) ([]Receipt, error) {
 // tx runs f in a transaction. f changes a copy of the head row, which becomes the truth with the commit. After an
 // error everything is as before; the frames that a failed commit left in the log are overwritten by the next one.
 func (w *writer) tx(what string, f func(*meta) error) error {
-	m, next := w.m, w.next
+	m, next := &w.draft, w.next
+	*m = w.m
 	if _, err := w.begin.exec(); err != nil {
 		return w.failed(what, err)
 	}
-	err := f(&m)
-	if err == nil && m != w.m {
-		_, err = w.putMeta.exec(m.encode())
+	err := f(m)
+	if err == nil && *m != w.m {
+		w.row = m.appendTo(w.row[:0])
+		_, err = w.putMeta.exec(w.row)
 	}
 	if err == nil {
 		err = w.i.opts.hook(what + ": before commit")
@@ -161,7 +168,7 @@ func (w *writer) tx(what string, f func(*meta) error) error {
 		return w.failed(what, err)
 	}
 	moved := m.head != w.m.head
-	w.m = m
+	w.m = *m
 	w.keys.done(m.head)
 	if err := w.i.opts.hook(what + ": after commit"); err != nil {
 		return w.failed(what, err)

@@ -102,9 +102,9 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, e *Endpoint
 	defer s.free()
 	body, held, err := r.body(s, w, req)
 	defer func() { r.bodies.free(held) }()
-	var large *http.MaxBytesError
+	_, large := errors.AsType[*http.MaxBytesError](err)
 	switch {
-	case errors.As(err, &large):
+	case large:
 		r.plain(w, e.Name, tooLarge, http.StatusRequestEntityTooLarge)
 		return
 	case errors.Is(err, errBusy):
@@ -223,7 +223,7 @@ func (r *Receiver) request(s *scratch, e *Endpoint, t connector.Ticket, req *htt
 		Method:   req.Method, Header: s.kept(req.Header), Body: body, ReceivedAt: now,
 	}
 	in.Keys, in.Note = s.keys(e.Hook, body)
-	in.FollowUp = r.later.asks(e, body)
+	in.FollowUp = r.later.asks(&s.call, e, body)
 	if t.Token != "" && !t.HasBody {
 		id := ticketID(e.Name, t)
 		expires := t.Expires

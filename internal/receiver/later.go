@@ -66,8 +66,9 @@ func confirmer(e *Endpoint) connector.Confirmer {
 	return c
 }
 
-// asks reports whether a body asks for a call, or for one that cannot be made, which its lane tells.
-func (l *later) asks(e *Endpoint, body []byte) (yes bool) {
+// asks reports whether a body asks for a call, or for one that cannot be made, which its lane tells. The call is made in
+// req, for nobody: its lane makes it again.
+func (l *later) asks(req *connector.Request, e *Endpoint, body []byte) (yes bool) {
 	if l.lanes[e.Name] == nil {
 		return false
 	}
@@ -76,14 +77,13 @@ func (l *later) asks(e *Endpoint, body []byte) (yes bool) {
 			yes = true
 		}
 	}()
-	var req connector.Request
 	if f := l.fetcher(e); f != nil {
-		if asked, err := f.AppendFetch(&req, body); asked || err != nil {
+		if asked, err := f.AppendFetch(req, body); asked || err != nil {
 			return true
 		}
 	}
 	if c := confirmer(e); c != nil {
-		asked, err := c.AppendConfirm(&req, body, l.r.opts.Clock())
+		asked, err := c.AppendConfirm(req, body, l.r.opts.Clock())
 		return asked || err != nil
 	}
 	return false

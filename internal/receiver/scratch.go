@@ -16,6 +16,7 @@ import (
 // scratch is what a request needs in memory until the inbox has a copy of it.
 type scratch struct {
 	signed connector.Request
+	call   connector.Request // what the body asks for
 	list   []string
 	header http.Header
 	ticket [1]string
@@ -32,7 +33,7 @@ func (s *scratch) free() {
 	if cap(s.list) > 1000 {
 		s.list = nil
 	}
-	s.signed = connector.Request{}
+	s.signed, s.call = connector.Request{}, connector.Request{}
 	clear(s.list)
 	clear(s.header)
 	scratches.Put(s)
