@@ -29,6 +29,9 @@ type Options struct {
 	Dir string
 	// LookupEnv finds a variable; nil: os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
+	// StandIns puts a value that fits the field in the place of one that refers to a variable or file which is not there,
+	// for who looks at a file where its secrets are not.
+	StandIns bool
 	// At is the top-level key whose value is read, in the place of the whole document, which others read.
 	At string
 	// Partial writes what has no fault into the struct also where something else has one, for who looks for further faults.

@@ -250,6 +250,47 @@ func TestPartial(t *testing.T) {
 	}
 }
 
+// TestStandIns: what is not there is taken as given, whatever its field wants; what is there is judged, and so are
+// references that are none, and a whole block, which nothing can stand in for.
+func TestStandIns(t *testing.T) {
+	const doc = `
+name: ${env:NONE}
+secret: ${file:/nowhere/at/all}
+port: ${env:NONE}
+ratio: ${env:NONE}
+on: ${env:NONE}
+mode: ${env:NONE}
+url: https://${env:NONE}/${env:HOST}
+tags: ["${env:NONE}"]
+custom: {a: "${env:NONE}"}
+to: {alpha: {token: "${env:NONE}"}}
+`
+	o := Options{StandIns: true, LookupEnv: testEnv}
+	var s sample
+	if err := DecodeWith(o, "p.yaml", []byte(doc), sampleFields, &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.Name == "" || len(s.Secret.Reveal()) < 16 || s.Port != 1 || s.Ratio == nil || !s.On || s.Mode != "upsert" || s.URL != "https://example.com" || len(s.Tags) != 1 || s.Custom["a"] == "" {
+		t.Errorf("got %+v", s)
+	}
+	var c crm
+	if err := s.To.Decode(&c); err != nil || c.Token.IsZero() {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	for text, want := range map[string]string{
+		"name: x\nport: ${env:EMPTY}":             "port: the value is not a whole decimal number",
+		"name: ${envv:NONE}":                      "unknown reference",
+		"name: ${env:NONE":                        "no closing }",
+		"name: ${env:NONE}${envv:X}":              "unknown reference",
+		"name: x\nmapping: ${file:/nowhere.yaml}": "the file /nowhere.yaml does not exist",
+	} {
+		err := DecodeWith(o, "p.yaml", []byte(text), sampleFields, &sample{})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+	}
+}
+
 // TestAt reads one part of a document, with the places of the whole.
 func TestAt(t *testing.T) {
 	var s sample

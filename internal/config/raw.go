@@ -27,7 +27,7 @@ func (d *decoder) freeForm(n *yaml.Node, path string) *value {
 			d.fault(placeOf(n), path, "must be a mapping or text, not %s", kindOf(n))
 			return nil
 		}
-		s, _, ok := d.expand(n, path)
+		s, _, ok := d.expand(n, path, false)
 		if !ok {
 			return nil
 		}

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,12 +22,15 @@ func (d *decoder) scalar(n *yaml.Node, path string, f *connector.Field) *value {
 		d.fault(placeOf(n), path, "must be %s, not %s", want, kindOf(n))
 		return nil
 	}
-	tag, s, referred := n.ShortTag(), n.Value, false
+	tag, s, refers := n.ShortTag(), n.Value, nowhere
 	switch tag {
 	case "!!str":
 		var ok bool
-		if s, referred, ok = d.expand(n, path); !ok {
+		if s, refers, ok = d.expand(n, path, d.StandIns); !ok {
 			return nil
+		}
+		if refers == missing {
+			return &value{path: path, place: placeOf(n), secret: true, json: mustJSON(StandIn(f))}
 		}
 	case "!!int", "!!float", "!!bool", "!!timestamp":
 	case "!!null":
@@ -39,6 +40,7 @@ func (d *decoder) scalar(n *yaml.Node, path string, f *connector.Field) *value {
 		d.fault(placeOf(n), path, "must be %s; a value that begins with ! is a YAML tag, put it in quotes", want)
 		return nil
 	}
+	referred := refers != nowhere
 	if f.Secret && !referred {
 		d.literalSecrets++
 	}
@@ -154,68 +156,6 @@ func article(t connector.FieldType) string {
 		return "true or false"
 	}
 	return "text"
-}
-
-// expand resolves the references of a string; referred tells that there was one.
-func (d *decoder) expand(n *yaml.Node, path string) (s string, referred, ok bool) {
-	if d.Literal || !strings.Contains(n.Value, "${") {
-		return n.Value, false, true
-	}
-	var b strings.Builder
-	rest := n.Value
-	ok = true
-	for {
-		i := strings.Index(rest, "${")
-		if i < 0 {
-			b.WriteString(rest)
-			return b.String(), referred, ok
-		}
-		if i > 0 && rest[i-1] == '$' { // $${ is a plain ${
-			b.WriteString(rest[:i-1] + "${")
-			rest = rest[i+2:]
-			continue
-		}
-		b.WriteString(rest[:i])
-		ref, tail, closed := strings.Cut(rest[i+2:], "}")
-		if !closed {
-			d.fault(placeOf(n), path, "a reference ${ has no closing }; for a plain ${ write $${")
-			return "", referred, false
-		}
-		text, fault := d.reference(ref)
-		if fault != "" {
-			d.fault(placeOf(n), path, "%s", fault)
-			ok = false
-		}
-		b.WriteString(text)
-		rest, referred = tail, true
-	}
-}
-
-// reference resolves what stands between ${ and }. It never quotes what it cannot read as a reference: that may be part
-// of a secret.
-func (d *decoder) reference(ref string) (text, fault string) {
-	if name, ok := strings.CutPrefix(ref, "env:"); ok {
-		v, set := d.LookupEnv(name)
-		if !set {
-			return "", fmt.Sprintf("the environment variable %s is not set; set it, or write ${file:/path} to read the value from a file", name)
-		}
-		return v, ""
-	}
-	if name, ok := strings.CutPrefix(ref, "file:"); ok {
-		file := name
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(d.Dir, file)
-		}
-		data, _, err := readFile(file)
-		switch {
-		case os.IsNotExist(err):
-			return "", fmt.Sprintf("the file %s does not exist; check the path, a relative one starts at this file's folder", file)
-		case err != nil:
-			return "", fmt.Sprintf("the file %s: %v", file, reason(err))
-		}
-		return strings.TrimRight(string(data), "\r\n"), ""
-	}
-	return "", "unknown reference: ${env:NAME} and ${file:/path} are known; for a plain ${ write $${"
 }
 
 func mustJSON(v any) []byte {

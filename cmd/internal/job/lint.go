@@ -41,7 +41,7 @@ func LintText(name string, text []byte, vendors []connector.Vendor) error {
 // lintPipeline looks for faults in each part of the file, whatever is wrong with the others.
 func lintPipeline(name string, text []byte, vendors []connector.Vendor) error {
 	p := &Pipeline{Path: name}
-	fileErr := config.DecodeWith(config.Options{LookupEnv: anyValue, Partial: true}, name, text, PipelineFields(vendors), p)
+	fileErr := config.DecodeWith(config.Options{StandIns: true, Partial: true}, name, text, PipelineFields(vendors), p)
 	user, userErr := p.salvage(p.Transforms)
 	preset, presetErr := p.salvage(p.Preset)
 	faults := []error{fileErr, userErr, presetErr}
@@ -108,12 +108,4 @@ func (p *Pipeline) salvage(raw config.Raw) (*transforms.Spec, error) {
 		return nil, err
 	}
 	return transforms.SalvageText(p.Resolve(path), text)
-}
-
-// anyValue stands in for variables that are not set where the file is checked.
-func anyValue(name string) (string, bool) {
-	if v, ok := os.LookupEnv(name); ok {
-		return v, true
-	}
-	return "1", true
 }

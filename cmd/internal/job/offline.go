@@ -12,8 +12,8 @@ import (
 	"github.com/sluicehq/sluice/transforms"
 )
 
-// Open reads a mapping, or a pipeline file with its CRM, for tools that send nothing: variables that are not set have
-// some value, and no CRM is asked. The target is nil for a mapping; else the caller closes it.
+// Open reads a mapping, or a pipeline file with its CRM, for tools that send nothing: what refers to a variable or file that
+// is not there has a value that fits its field, and no CRM is asked. The target is nil for a mapping; else the caller closes it.
 func Open(path string, vendors []connector.Vendor) (*transforms.Spec, *Target, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -24,7 +24,7 @@ func Open(path string, vendors []connector.Vendor) (*transforms.Spec, *Target, e
 		return spec, nil, err
 	}
 	p := &Pipeline{Path: path}
-	err = config.DecodeWith(config.Options{LookupEnv: anyValue}, path, text, PipelineFields(vendors), p)
+	err = config.DecodeWith(config.Options{StandIns: true}, path, text, PipelineFields(vendors), p)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -23,7 +23,7 @@ func PlaceholderWith(v *connector.Vendor, name string, own []byte, key string) (
 	for i := range v.Fields {
 		// A default for all rows stands in for what a sample may lack.
 		if f := &v.Fields[i]; f.Required || f.Type == connector.TypeString && strings.HasPrefix(f.Name, "default_") {
-			settings[f.Name] = placeholder(f)
+			settings[f.Name] = config.StandIn(f)
 		}
 	}
 	text, err := json.Marshal(settings)
@@ -43,23 +43,4 @@ func PlaceholderWith(v *connector.Vendor, name string, own []byte, key string) (
 		fields[i].Required, fields[i].Default = false, nil
 	}
 	return cfg, config.DecodeWith(config.Options{At: key}, name, own, fields, cfg)
-}
-
-func placeholder(f *connector.Field) any {
-	switch {
-	case len(f.Examples) > 0:
-		return f.Examples[0]
-	case len(f.Enum) > 0:
-		return f.Enum[0]
-	}
-	switch f.Type {
-	case connector.TypeInteger, connector.TypeNumber:
-		if f.Min != nil {
-			return *f.Min
-		}
-		return 1
-	case connector.TypeBoolean:
-		return true
-	}
-	return "x"
 }
