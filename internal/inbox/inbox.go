@@ -258,7 +258,12 @@ func (i *Inbox) begin(m meta, known int64) (meta, error) {
 		i.opts.Log.Error("the inbox has lost requests that were acknowledged: its database ends too early",
 			"from", lost.From, "to", lost.To, "dir", i.opts.Dir)
 	}
-	return m, i.c.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	if err := i.c.exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return m, err
+	}
+	// The log gets its header and a frame at once. A process that dies between them leaves an inbox that no reader can open
+	// before the next start, and the first request may be long in coming. REPLACE writes also what is equal.
+	return m, i.c.exec("REPLACE INTO meta VALUES (1, ?)", m.encode())
 }
 
 // checkBeside checks a large database while the writer works, on a connection of its own. What it finds makes the inbox

@@ -78,6 +78,9 @@ func readError(dir string, err error) error {
 		return damagef("%w", err)
 	case codeOf(err) == sqlite3.SQLITE_BUSY, codeOf(err) == sqlite3.SQLITE_READONLY:
 		return connector.Transientf("Try again", "the inbox %s cannot be read while its writer starts: %w", dir, err)
+	case codeOf(err) == sqlite3.SQLITE_PROTOCOL:
+		return connector.Transientf("Start it on that folder again",
+			"the inbox %s cannot be read: its writer has ended as it began to write: %w", dir, err)
 	}
 	return connector.Transientf("Check that this user may read the files of the folder", "the inbox %s cannot be read: %w", dir, err)
 }
