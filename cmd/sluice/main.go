@@ -8,8 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -89,36 +87,5 @@ func exitCode(ctx context.Context, err error) int {
 		return 2
 	default:
 		return 1
-	}
-}
-
-// signalError is the cause of a context that a signal ended.
-type signalError syscall.Signal
-
-func (s signalError) Error() string { return "stopped by " + syscall.Signal(s).String() }
-
-// withSignals returns a context that SIGINT or SIGTERM cancels; a second signal ends the process at once.
-func withSignals(parent context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(parent)
-	ch := make(chan os.Signal, 2)
-	done := make(chan struct{})
-	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		for n := 0; ; n++ {
-			select {
-			case <-done:
-				return
-			case s := <-ch:
-				if n > 0 {
-					os.Exit(128 + int(s.(syscall.Signal)))
-				}
-				cancel(signalError(s.(syscall.Signal)))
-			}
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(ch)
-		close(done)
-		cancel(nil)
 	}
 }
