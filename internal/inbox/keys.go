@@ -206,7 +206,8 @@ func (w *writer) move(m *meta) error {
 	return nil
 }
 
-// recall reads the keys that a dead process has left waiting.
+// recall reads the keys that a dead process has left waiting. A generation of them gets into the table at once: of processes
+// that die young none would come so far, and each would have more to read than the one before.
 func (w *writer) recall(ctx context.Context, known map[uint32]knownEndpoint) error {
 	walk := scan{
 		c: w.c, known: known, next: max(w.m.settled, w.m.floor) + 1,
@@ -227,7 +228,10 @@ func (w *writer) recall(ctx context.Context, known map[uint32]knownEndpoint) err
 			"from", list[0].From, "to", list[len(list)-1].To)
 	}
 	w.keys.done(w.m.head)
-	return nil
+	if len(w.keys.old) == 0 {
+		return nil
+	}
+	return w.tx("recall", w.settleAll)
 }
 
 // freshKeys are the keys of a record's items that were not seen before it.

@@ -58,14 +58,41 @@ func TestKeysWait(t *testing.T) {
 		t.Errorf("%d keys of %d are known", distinct, len(first))
 	}
 	dead := open(t, Options{Dir: copyDir(t, opts.Dir), generation: 50, stride: 8})
-	if len(dead.w.keys.seen) < len(i.w.keys.seen) {
-		t.Errorf("%d keys wait after the death, and %d did before", len(dead.w.keys.seen), len(i.w.keys.seen))
+	total, err = dead.c.number("SELECT count(*) FROM seen")
+	if known := int64(len(dead.w.keys.seen)) + total; err != nil || known < int64(len(first)) {
+		t.Errorf("%d keys of %d are known after the death, %v", known, len(first), err)
 	}
 	for _, box := range []*Inbox{i, dead} {
 		for _, k := range keys {
 			if r := add(t, box, request(profiles, "again "+k, k)); !r.Duplicate || r.Seq != first[k] {
 				t.Fatalf("%s came again as %+v, it was first in %d", k, r, first[k])
 			}
+		}
+	}
+}
+
+// TestKeysOfShortLives: processes that die before a generation of keys has come leave no more and more of them for the next.
+func TestKeysOfShortLives(t *testing.T) {
+	const lives, each = 30, 7
+	opts := Options{Dir: t.TempDir(), generation: 20, stride: 4}
+	most := 0
+	for life := range lives {
+		i := open(t, opts)
+		if most = max(most, len(i.w.keys.seen)); most >= opts.generation {
+			t.Fatalf("%d keys wait at the start of life %d", most, life+1)
+		}
+		for n := range each {
+			add(t, i, request(profiles, "body", fmt.Sprint("k", life*each+n)))
+		}
+		opts.Dir = copyDir(t, opts.Dir)
+	}
+	i := open(t, opts)
+	if most < each || i.w.m.settled < (lives-3)*each {
+		t.Errorf("%d keys waited at the most, %d records are settled", most, i.w.m.settled)
+	}
+	for n := range lives * each {
+		if r := add(t, i, request(profiles, "again", fmt.Sprint("k", n))); !r.Duplicate || r.Seq != int64(n+1) {
+			t.Errorf("k%d came again as %+v", n, r)
 		}
 	}
 }
