@@ -193,7 +193,7 @@ func (d *decoder) full() bool {
 // cut makes a batch of the rows so far, between two requests: behind the row at.
 func (d *decoder) cut(at int64) {
 	b := d.batch()
-	b.Pos, d.now.last = positionAt(at), 0
+	b.Pos, d.now.last = d.position(at), 0
 	d.ready = append(d.ready, b)
 }
 
@@ -204,7 +204,7 @@ func (d *decoder) cutInside() {
 	list := d.sequences(b.Rows)
 	last := list[len(list)-1]
 	if request, _ := inbox.SplitRowSeq(last); request == d.now.rec.Seq && slices.IsSorted(list) {
-		b.Pos = positionAt(last)
+		b.Pos = d.position(last)
 	}
 	d.now.last = max(last, 1)
 	d.ready = append(d.ready, b)

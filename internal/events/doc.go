@@ -3,7 +3,7 @@
 //	inbox.Log ── page ──▶ requests of the account ── Hook.Decode ──▶ rows.Builder ── cut ──▶ Batch + Position
 //	                       │ damaged, trimmed: told          │ cannot be read: a row with the request as it came
 //
-// A position is the sequence of the last row, {"seq":N,"v":1}. Requests are decoded when they are read, so the same stretch
+// A position is the sequence of the last row, {"seq":N,"v":1,"inbox":"ID"}. Requests are decoded when they are read, so the same stretch
 // gives the same rows each time, and a read from any position is the exact rest, also from the middle of a request. Where
 // a request is done with, its position is the last sequence that an item of it could have.
 //

@@ -63,6 +63,9 @@ func (f *fetcher) next(ctx context.Context, page *inbox.Page) (bool, error) {
 			}
 			continue
 		}
+		if f.r.id != 0 && p.ID != f.r.id {
+			return false, errReplaced(f.r.id, p.ID)
+		}
 		if p.Last <= f.after {
 			return false, connector.Internalf("This is a defect: report it", "the inbox gives nothing behind request %d, and should up to %d", f.after, f.head)
 		}
@@ -115,6 +118,11 @@ func (f *fetcher) sleep(ctx context.Context) error {
 	head, err := f.r.Log.Head(ctx)
 	if err != nil {
 		return f.outage(ctx, err)
+	}
+	if head < f.after { // which no inbox does
+		if id, err := f.r.Log.Identity(ctx); err == nil && f.r.id != 0 && id != f.r.id {
+			return errReplaced(f.r.id, id)
+		}
 	}
 	if head > f.head {
 		f.head, f.wait = head, 0

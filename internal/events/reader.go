@@ -71,6 +71,7 @@ type Reader struct {
 	main  map[string]bool // webhooks whose first stream is this one
 	seq   int             // the column of the cursor
 	from  int64           // rows up to this one were had before
+	id    inbox.Identity
 
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -117,9 +118,12 @@ func New(c Config) *Reader {
 
 // Open starts behind a position of this Reader's.
 func (r *Reader) Open(ctx context.Context, from connector.Position) error {
-	row, err := ParsePosition(from)
+	at, err := ParsePosition(from)
 	if err != nil {
 		return err
+	}
+	if r.id, err = r.Log.Identity(ctx); err != nil {
+		return fmt.Errorf("read the inbox: %w", err)
 	}
 	head := r.Head
 	if head == 0 || r.Follow {
@@ -127,22 +131,42 @@ func (r *Reader) Open(ctx context.Context, from connector.Position) error {
 			return fmt.Errorf("read the inbox: %w", err)
 		}
 	}
-	at := r.Schema.FieldIndices(r.Stream.Cursor)
-	if len(at) != 1 || r.Schema.Field(at[0]).Type.ID() != arrow.INT64 {
+	column := r.Schema.FieldIndices(r.Stream.Cursor)
+	if len(column) != 1 || r.Schema.Field(column[0]).Type.ID() != arrow.INT64 {
 		return connector.Internalf("This is a defect: report it", "the stream %s has no sequence among its columns", r.Stream.Name)
 	}
-	r.seq, r.from, r.fresh = at[0], row, from == nil
-	if row > inbox.RowSeq(head, lastItem) {
-		if r.Follow || r.Strict {
-			return connector.Configf("Is it the position of another inbox? Read the stream from the beginning",
-				"the position is behind the end of the inbox, which holds requests up to %d", head)
-		}
-		r.Logger.Warn("the position is behind the end of the inbox, so nothing is read. If the inbox was replaced by a new one, refresh the stream",
-			"stream", r.Stream.Name, "position", row, "end", inbox.RowSeq(head, lastItem))
+	if err := r.place(&at, head); err != nil {
+		return err
 	}
-	r.fetch = fetcher{r: r, after: consumed(row), head: head, begins: from == nil && head > 0}
+	r.seq, r.from, r.fresh = column[0], at.Row, from == nil
+	r.fetch = fetcher{r: r, after: consumed(at.Row), head: head, begins: from == nil && head > 0}
 	r.start(context.WithoutCancel(ctx))
 	return nil
+}
+
+// place finds a position in the inbox that is there, whose last request is head. What of another inbox was not read is out
+// of reach, and this one is read from its beginning.
+func (r *Reader) place(at *Place, head int64) error {
+	switch end := inbox.RowSeq(head, lastItem); {
+	case !at.of(r.id) && r.Strict:
+		return errReplaced(at.ID, r.id)
+	case !at.of(r.id):
+		r.Logger.Warn("the position is of another inbox, which this one has replaced; this one is read from its beginning, and what the other one held and was not read is missing",
+			"stream", r.Stream.Name, "position_of", at.ID.String(), "inbox", r.id.String())
+		at.Row = 0
+	case at.Row > end && (r.Follow || r.Strict):
+		return connector.Configf("Is it the position of another inbox? Read the stream from the beginning",
+			"the position is behind the end of the inbox, which holds requests up to %d", head)
+	case at.Row > end:
+		r.Logger.Warn("the position is behind the end of the inbox, so nothing is read. If the inbox was replaced by a new one, refresh the stream",
+			"stream", r.Stream.Name, "position", at.Row, "end", end)
+	}
+	return nil
+}
+
+func errReplaced(was, is inbox.Identity) error {
+	return connector.Configf("Give the one that was read before, if it is still there. To go on with this one from its beginning, set `on_loss: warn`",
+		"the inbox has been replaced: what was read before is of the inbox %s, and this is %s", was, is)
 }
 
 // start has the inbox read and decoded ahead of Read, by as much as the line holds.
@@ -197,7 +221,7 @@ func (r *Reader) wait(ctx context.Context) error {
 		case s, more := <-r.line:
 			if !more {
 				if r.end = io.EOF; r.fresh {
-					r.held = append(r.held, connector.Batch{Stream: r.Stream.Name, Bytes: batchOverhead, Pos: positionAt(0)})
+					r.held = append(r.held, connector.Batch{Stream: r.Stream.Name, Bytes: batchOverhead, Pos: r.position(0)})
 				}
 				return nil
 			}

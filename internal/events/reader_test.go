@@ -219,7 +219,8 @@ func TestEmptyInbox(t *testing.T) {
 
 func TestPositions(t *testing.T) {
 	for _, bad := range []string{`{}`, `{"seq":1}`, `{"v":1}`, `{"seq":1,"v":2}`, `{"seq":-1,"v":1}`, `{"seq":1.5,"v":1}`, `{"seq":"1","v":1}`, `{"seq":9223372036854775807,"v":1}`,
-		`{"seq":99999999999999999999,"v":1}`, `{"seq":1,"v":1,"x":1}`, `{"seq":1,"v":1}{}`, `{"seq":1,"v":1}]`, `null`, `1`, `[]`, `x`, ``, `{"seq":null,"v":1}`} {
+		`{"seq":99999999999999999999,"v":1}`, `{"seq":1,"v":1,"x":1}`, `{"seq":1,"v":1}{}`, `{"seq":1,"v":1}]`, `null`, `1`, `[]`, `x`, ``, `{"seq":null,"v":1}`,
+		`{"seq":1,"v":1,"inbox":""}`, `{"seq":1,"v":1,"inbox":"00000000"}`, `{"seq":1,"v":1,"inbox":7}`, `{"seq":1,"v":1,"inbox":"0000002a0"}`} {
 		if _, err := events.ParsePosition(connector.Position(bad)); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), "Refresh") {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -229,14 +230,79 @@ func TestPositions(t *testing.T) {
 		request int64
 	}{
 		{`{"seq":0,"v":1}`, 0}, {`{"seq":65535,"v":1}`, 0}, {`{"seq":65536,"v":1}`, 0}, {`{"seq":131071,"v":1}`, 1}, {`{"seq":131072,"v":1}`, 1},
-		{`{"v":1,"seq":9007199254740993}`, 137438953471},
+		{`{"v":1,"seq":9007199254740993}`, 137438953471}, {`{"seq":131071,"v":1,"inbox":"0000002a"}`, 1}, {`{"seq":131071,"v":1,"inbox":"0000002b"}`, 0},
 	} {
-		if n, err := events.Consumed(connector.Position(tc.pos)); err != nil || n != tc.request {
+		if n, err := events.Consumed(connector.Position(tc.pos), 42); err != nil || n != tc.request {
 			t.Errorf("%s: consumed %d, %v; want %d", tc.pos, n, err, tc.request)
 		}
 	}
-	if n, err := events.Consumed(nil); n != 0 || err != nil {
+	if n, err := events.Consumed(nil, 42); n != 0 || err != nil {
 		t.Errorf("none: %d, %v", n, err)
+	}
+}
+
+// An inbox that has taken the place of another is read from its beginning, or not at all: never from the number that was
+// reached in the other one.
+func TestReplacedInbox(t *testing.T) {
+	was, is := newWorld(t, sesandbox.Webhooks{}), newWorld(t, sesandbox.Webhooks{})
+	was.change(2)
+	is.change(8)
+	before := mustRead(t, was.config("follow_ups"), nil).last()
+	c := is.config("follow_ups")
+	log := newLog()
+	c.Logger = log.logger()
+	got, whole := mustRead(t, c, before), mustRead(t, is.config("follow_ups"), nil)
+	if len(whole.rows) == 0 || !slices.Equal(got.rows, whole.rows) || string(got.last()) != string(whole.last()) || log.warnings("replaced") != 1 {
+		t.Errorf("%d rows of %d, log %q", len(got.rows), len(whole.rows), log.text())
+	}
+	for _, follow := range []bool{true, false} {
+		c.Strict, c.Follow = true, follow
+		if _, err := read(t, c, before); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), "has been replaced") {
+			t.Errorf("follow %v: got %v", follow, err)
+		}
+	}
+}
+
+// swapped is a log whose inbox is replaced by another once it has been read.
+type swapped struct {
+	inbox.Log
+	next inbox.Log
+	read bool
+}
+
+func (s *swapped) Read(ctx context.Context, q inbox.Query) (inbox.Page, error) {
+	if s.read {
+		return s.next.Read(ctx, q)
+	}
+	s.read = true
+	return s.Log.Read(ctx, q)
+}
+
+func (s *swapped) Head(ctx context.Context) (int64, error) {
+	if s.read {
+		return s.next.Head(ctx)
+	}
+	return s.Log.Head(ctx)
+}
+
+func (s *swapped) Identity(ctx context.Context) (inbox.Identity, error) {
+	if s.read {
+		return s.next.Identity(ctx)
+	}
+	return s.Log.Identity(ctx)
+}
+
+// Who follows notices that too, whether the other inbox is shorter or longer by then.
+func TestReplacedWhileFollowed(t *testing.T) {
+	for _, changes := range []int{1, 30} {
+		was, is := newWorld(t, sesandbox.Webhooks{MaxItems: 1}), newWorld(t, sesandbox.Webhooks{MaxItems: 1})
+		was.change(8)
+		is.change(changes)
+		c := was.config("follow_ups")
+		c.Log, c.Follow = &swapped{Log: was.box.Reader(), next: is.box.Reader()}, true
+		if _, err := read(t, c, nil); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), "has been replaced") {
+			t.Errorf("%d changes: got %v", changes, err)
+		}
 	}
 }
 

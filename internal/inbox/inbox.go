@@ -122,7 +122,7 @@ func (i *Inbox) open(ctx context.Context) error {
 	if err := i.claim(path); err != nil {
 		return err
 	}
-	known, err := readHead(filepath.Join(i.opts.Dir, headName))
+	known, err := readHead(i.opts.Dir)
 	if err != nil {
 		return err
 	}
@@ -144,10 +144,10 @@ func (i *Inbox) open(ctx context.Context) error {
 		}
 	}
 	i.whole.Store(!unclean || size <= i.opts.CheckBytes)
-	if m, err = i.begin(m, known); err != nil {
+	if m, err = i.begin(m, known.of(m)); err != nil {
 		return err
 	}
-	if i.head, err = openHead(filepath.Join(i.opts.Dir, headName)); err != nil {
+	if i.head, err = openHead(filepath.Join(i.opts.Dir, headName), Identity(m.id)); err != nil {
 		return err
 	}
 	if i.w, err = newWriter(ctx, i, m); err != nil {
@@ -235,13 +235,16 @@ func (i *Inbox) prepare(path string) (meta, error) {
 	return decodeMeta(row)
 }
 
-// begin marks the database as open. If answered requests have vanished from its end, their sequences are skipped and
+// begin marks the database as open and gives it an identity if it has none. If answered requests have vanished from its end, their sequences are skipped and
 // kept in the list of what was lost. Then all of the write-ahead log goes into the database and is synced: after a sync
 // that failed, a log that looks whole in memory may have a hole on the disk, and what is appended behind a hole is gone.
 func (i *Inbox) begin(m meta, known int64) (meta, error) {
 	lost := Damage{From: m.head + 1, To: known, Reason: reasonLost}
 	m.head = max(m.head, known)
 	m.clean = 0
+	if m.id == 0 {
+		m.id = int64(newIdentity())
+	}
 	err := inTx(i.c, func() error {
 		if lost.From <= lost.To {
 			if err := putQuarantine(i.c, lost, i.opts.Clock()); err != nil {

@@ -9,6 +9,8 @@ type Log interface {
 	Head(ctx context.Context) (int64, error)
 	// Floor returns the last sequence that retention has removed, 0 if none.
 	Floor(ctx context.Context) (int64, error)
+	// Identity tells the inbox from others.
+	Identity(ctx context.Context) (Identity, error)
 	// Read returns the stretch of the log after q.After.
 	Read(ctx context.Context, q Query) (Page, error)
 	// Close frees what reading took. It is no error to close twice.

@@ -30,6 +30,7 @@ type Page struct {
 	Held    int   // quarantined records that were left out
 	Last    int64 // the stretch ends here: the next After
 	More    bool  // Last is below the head that was asked for
+	ID      Identity
 }
 
 // Damage is a stretch of sequences whose records are not served.
@@ -68,7 +69,7 @@ func (r *Reader) Read(ctx context.Context, q Query) (page Page, err error) {
 			return err
 		}
 		page = s.page
-		page.Last = max(s.next-1, q.After)
+		page.Last, page.ID = max(s.next-1, q.After), Identity(m.id)
 		page.More = page.Last < q.Head
 		return nil
 	})

@@ -117,15 +117,16 @@ func (r *Reader) view(ctx context.Context, f func(*conn, meta) error) error {
 
 // Head returns the sequence of the last request that was acknowledged, also if the database has lost it: Read says so.
 func (r *Reader) Head(ctx context.Context) (int64, error) {
-	known, err := readHead(filepath.Join(r.dir, headName)) // before the database, which is written before it
+	known, err := readHead(r.dir) // before the database, which is written before it
 	if err != nil {
 		return 0, readError(r.dir, err)
 	}
+	head := known.head
 	err = r.view(ctx, func(_ *conn, m meta) error {
-		known = max(known, m.head)
+		head = max(known.of(m), m.head)
 		return nil
 	})
-	return known, err
+	return head, err
 }
 
 // Floor returns the last sequence that retention has removed, 0 if none.

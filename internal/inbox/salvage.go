@@ -99,7 +99,7 @@ func (s *salvage) copyAll(ctx context.Context) error {
 
 // bounds finds floor and head, from the records themselves if the head row is broken.
 func (s *salvage) bounds() error {
-	known, err := readHead(filepath.Join(s.opts.Dir, headName))
+	known, err := readHead(s.opts.Dir)
 	if err != nil {
 		return err
 	}
@@ -115,13 +115,13 @@ func (s *salvage) bounds() error {
 		last, _ := s.old.value("SELECT max(seq) FROM record")
 		from, _ := first.(int64)
 		to, _ := last.(int64)
-		if known > 0 { // a broken key may claim any sequence; the file beside the database knows better
-			to = known
+		if known.head > 0 { // a broken key may claim any sequence; the file beside the database knows better
+			to = known.head
 		}
-		s.m = meta{floor: min(max(from-1, 0), to), head: to}
+		s.m = meta{floor: min(max(from-1, 0), to), head: to, id: int64(known.id)}
 		s.done.Lost = true
 	}
-	s.m.head, s.m.bytes = max(s.m.head, known), 0
+	s.m.head, s.m.bytes = max(s.m.head, known.of(s.m)), 0
 	return nil
 }
 

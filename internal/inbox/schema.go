@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,7 @@ CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, upto INTEGER NOT NULL, reason 
 CREATE TABLE meta (id INTEGER PRIMARY KEY, data BLOB NOT NULL);`,
 	`CREATE TABLE followup (seq INTEGER PRIMARY KEY, data BLOB NOT NULL);`,
 	"", // records hold their keys, and the head row how far those are in their table
+	"", // the head row holds the inbox's identity
 }
 
 // meta is the one row of its table: sum, then each field as 8 bytes.
@@ -40,15 +42,17 @@ type meta struct {
 
 	consumers int64 // how many there are, so that one that vanished is missed
 	settled   int64 // the keys of all records up to here are in their table
+	id        int64 // the Identity; 0 before the writer gives one
 }
 
 func (m *meta) fields() []*int64 {
-	return []*int64{&m.head, &m.floor, &m.bytes, &m.clean, &m.consumers, &m.settled}
+	return []*int64{&m.head, &m.floor, &m.bytes, &m.clean, &m.consumers, &m.settled, &m.id}
 }
 
 const (
-	metaSize    = 4 + 6*8
-	oldMetaSize = metaSize - 8 // before the third migration: all keys were in their table
+	metaSize      = 4 + 7*8
+	metaWithoutID = metaSize - 8  // before the fourth migration
+	oldMetaSize   = metaSize - 16 // before the third one: all keys were in their table
 )
 
 func (m *meta) encode() []byte { return m.appendTo(make([]byte, 0, metaSize)) }
@@ -65,7 +69,7 @@ func (m *meta) appendTo(b []byte) []byte {
 
 func decodeMeta(v driver.Value) (m meta, err error) {
 	b, ok := v.([]byte)
-	if !ok || len(b) != metaSize && len(b) != oldMetaSize || binary.LittleEndian.Uint32(b) != sum(0, b[4:]) {
+	if !ok || len(b) != metaSize && len(b) != metaWithoutID && len(b) != oldMetaSize || binary.LittleEndian.Uint32(b) != sum(0, b[4:]) {
 		return m, damagef("its head row does not match its checksum")
 	}
 	for i, p := range m.fields()[:(len(b)-4)/8] {
@@ -74,7 +78,7 @@ func decodeMeta(v driver.Value) (m meta, err error) {
 	if len(b) == oldMetaSize {
 		m.settled = m.head
 	}
-	if m.floor < 0 || m.head < m.floor {
+	if m.floor < 0 || m.head < m.floor || m.id < 0 || m.id > math.MaxUint32 {
 		return m, damagef("its head row makes no sense")
 	}
 	return m, nil

@@ -11,11 +11,11 @@ import (
 
 // A page on its way to another process, integers as uvarints:
 //
-//	"SLP1" | last | more u8 | trimmed | held | endpoints: count, then JSON each | damage: count, then from, to, reason each |
+//	"SLP2" | last | more u8 | trimmed | held | identity | endpoints: count, then JSON each | damage: count, then from, to, reason each |
 //	records: count, then seq, length, frame each | crc32c u32 over all before
 //
 // The frame is the one of the store with its sum, but that the endpoint is an index into the page's list.
-const pageMagic = "SLP1"
+const pageMagic = "SLP2"
 
 // errPage is wrapped where a page did not arrive as it was sent.
 var errPage = errors.New("the page is not as it was sent")
@@ -32,6 +32,7 @@ func (p *Page) AppendTo(dst []byte) ([]byte, error) {
 	dst = append(dst, more)
 	dst = binary.AppendUvarint(dst, uint64(p.Trimmed))
 	dst = binary.AppendUvarint(dst, uint64(p.Held))
+	dst = binary.AppendUvarint(dst, uint64(p.ID))
 	ids := map[Endpoint]uint32{}
 	var names [][]byte
 	for i := range p.Records {
@@ -92,6 +93,7 @@ func parsePage(b []byte) (p Page, err error) {
 	p.More = !in.short && more[0] == 1
 	p.Trimmed = in.number()
 	p.Held = int(in.number())
+	p.ID = Identity(in.number())
 	var known []Endpoint
 	for n := in.count(); n > 0; n-- {
 		var e Endpoint

@@ -14,7 +14,7 @@ import (
 
 // The API, JSON but for pages, which are inbox.Page's own form; package client is its other side.
 //
-//	GET    /v1/bounds                    {"head","floor"}
+//	GET    /v1/bounds                    {"head","floor","id"}
 //	POST   /v1/read                      client.ReadQuery → page
 //	GET    /v1/records/{seq}             → page of one record
 //	GET    /v1/endpoints, /v1/consumers  lists
@@ -117,7 +117,11 @@ func (r *Receiver) bounds(req *http.Request) (any, error) {
 		return nil, err
 	}
 	floor, err := r.reader.Floor(req.Context())
-	return client.Bounds{Head: head, Floor: floor}, err
+	if err != nil {
+		return nil, err
+	}
+	id, err := r.reader.Identity(req.Context())
+	return client.Bounds{Head: head, Floor: floor, ID: id}, err
 }
 
 func (r *Receiver) readPage(req *http.Request) (inbox.Page, error) {

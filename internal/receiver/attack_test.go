@@ -34,6 +34,10 @@ func (w *world) honest(name string, senders, n int) (acked int64) {
 	var count atomic.Int64
 	var work sync.WaitGroup
 	base := time.Now()
+	if base.Before(w.signed) {
+		base = w.signed
+	}
+	w.signed = base.Add(time.Duration(senders*n) * time.Millisecond)
 	for s := range senders {
 		work.Go(func() {
 			for i := range n {
@@ -101,7 +105,7 @@ func (w *world) audit(want int) {
 	recs := w.all()
 	for i := range recs {
 		if recs[i].Quarantine != "" || !strings.HasPrefix(string(recs[i].Body), `{"data":[{"id":"`) {
-			w.t.Errorf("stored: %.80q", recs[i].Body)
+			w.t.Errorf("stored: %.80q %s", recs[i].Body, recs[i].Quarantine)
 		}
 	}
 	if len(recs) != want {

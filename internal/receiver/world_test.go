@@ -46,6 +46,7 @@ type world struct {
 	log    *syncBuffer
 	http   *http.Client
 
+	signed time.Time // requests up to then were signed by honest
 	stop   context.CancelFunc
 	done   chan error
 	closed sync.Once

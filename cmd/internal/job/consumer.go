@@ -34,8 +34,8 @@ type Consumer struct {
 	log   inbox.Log // of which cursors is the other side
 	to    inbox.Cursors
 	told  *slog.Logger
-	saved int64 // the last request of which a durable position needs nothing
-	done  int64 // handed over
+	saved connector.Position // durable
+	done  int64              // the last request that it needs nothing of, as handed over
 	at    time.Time
 }
 
@@ -83,7 +83,7 @@ func (c *Consumer) Begin(ctx context.Context, from connector.Position) {
 	if c == nil {
 		return
 	}
-	c.note(from)
+	c.saved = from
 	c.hand(ctx)
 }
 
@@ -96,7 +96,7 @@ func (c *Consumer) After(save func(context.Context, connector.Position) error) f
 		if err := save(ctx, pos); err != nil {
 			return err
 		}
-		c.note(pos)
+		c.saved = pos
 		if time.Since(c.at) >= handEvery {
 			c.hand(context.WithoutCancel(ctx))
 		}
@@ -104,25 +104,31 @@ func (c *Consumer) After(save func(context.Context, connector.Position) error) f
 	}
 }
 
-func (c *Consumer) note(pos connector.Position) {
-	if seq, err := events.Consumed(pos); err == nil { // a position that is none ends the run: its reader says so
-		c.saved = seq
-	}
-}
-
 // hand tells the receiver. A failure costs nothing but space there, so it is a warning.
 func (c *Consumer) hand(ctx context.Context) {
 	c.at = time.Now()
-	if c.saved == c.done {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, handWithin)
 	defer cancel()
-	if err := c.to.SetCursor(ctx, c.Name, c.saved); err != nil {
+	if err := c.tell(ctx); err != nil {
 		c.told.Warn("the receiver could not be told how far this pipeline has come; it keeps more than it has to", "consumer", c.Name, "error", err.Error())
-		return
 	}
-	c.done = c.saved
+}
+
+// tell hands over what the position says of the inbox that is there: of one that has taken its place, nothing.
+func (c *Consumer) tell(ctx context.Context) error {
+	id, err := c.log.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	seq, err := events.Consumed(c.saved, id)
+	if err != nil || seq == c.done {
+		return nil // a position that is none ends the run: its reader says so
+	}
+	if err := c.to.SetCursor(ctx, c.Name, seq); err != nil {
+		return err
+	}
+	c.done = seq
+	return nil
 }
 
 // Close tells the receiver of the last position, too.

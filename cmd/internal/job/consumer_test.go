@@ -30,7 +30,8 @@ func (h *heard) SetCursor(_ context.Context, consumer string, seq int64) error {
 	return h.fault
 }
 
-func (h *heard) Close() error { return nil }
+func (h *heard) Close() error                                     { return nil }
+func (h *heard) Identity(context.Context) (inbox.Identity, error) { return 42, nil }
 
 func rowAt(request int64) connector.Position {
 	return connector.Position(fmt.Sprintf(`{"seq":%d,"v":1}`, inbox.RowSeq(request, inbox.ItemsPerRequest-1)))
@@ -95,6 +96,14 @@ func TestConsumer(t *testing.T) {
 			t.Error(err)
 		}
 		want(saved(11), told(11))
+		if c, err = p.there.input.Consumer(p.there.target); err != nil {
+			t.Fatal(err)
+		}
+		c.Begin(t.Context(), connector.Position(`{"seq":720895,"v":1,"inbox":"0000002b"}`))
+		want(told(0)) // nothing of the inbox that has taken its place
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
 		c, err = p.back.input.Consumer(p.back.target)
 		if c != nil || err != nil {
 			t.Errorf("a query has the consumer %v, %v", c, err)

@@ -72,9 +72,14 @@ func (s *sourceSync) release(ctx context.Context, consumer string, from map[stri
 	if !ok || consumer == "" {
 		return
 	}
+	id, err := s.inbox.Identity(ctx)
+	if err != nil {
+		s.log.Warn("the receiver could not be told how far this consumer has come; it keeps more than it has to", "consumer", consumer, "error", err.Error())
+		return
+	}
 	least := int64(math.MaxInt64)
 	for _, pos := range from {
-		seq, err := events.Consumed(pos)
+		seq, err := events.Consumed(pos, id)
 		if err != nil || seq > s.head {
 			return // the stream itself says so
 		}

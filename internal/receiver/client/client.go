@@ -143,8 +143,9 @@ func call[T any](ctx context.Context, c *Client, method, path string, ask any) (
 
 // Bounds is the answer of /v1/bounds.
 type Bounds struct {
-	Head  int64 `json:"head"`
-	Floor int64 `json:"floor"`
+	Head  int64          `json:"head"`
+	Floor int64          `json:"floor"`
+	ID    inbox.Identity `json:"id"`
 }
 
 // Head is inbox.Reader's.
@@ -157,6 +158,12 @@ func (c *Client) Head(ctx context.Context) (int64, error) {
 func (c *Client) Floor(ctx context.Context) (int64, error) {
 	b, err := call[Bounds](ctx, c, http.MethodGet, "/v1/bounds", nil)
 	return b.Floor, err
+}
+
+// Identity is inbox.Reader's.
+func (c *Client) Identity(ctx context.Context) (inbox.Identity, error) {
+	b, err := call[Bounds](ctx, c, http.MethodGet, "/v1/bounds", nil)
+	return b.ID, err
 }
 
 // ReadQuery is an inbox.Query without its function: Skip lists the endpoints that it refuses.
