@@ -15,7 +15,7 @@ func TestNoFileLeftOpen(t *testing.T) {
 	if _, err := i.Trim(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if n := openFiles(t, dir); n < 4 {
+	if n := filesOpen(t, dir); n < 4 {
 		t.Errorf("%d files are open while the inbox is", n)
 	}
 	if err := i.Close(); err != nil {
@@ -29,12 +29,12 @@ func TestNoFileLeftOpen(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if n := openFiles(t, dir); n != 0 {
+	if n := filesOpen(t, dir); n != 0 {
 		t.Errorf("%d files are still open", n)
 	}
 }
 
-func openFiles(t *testing.T, dir string) (n int) {
+func filesOpen(t *testing.T, dir string) (n int) {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

@@ -97,6 +97,8 @@ type Inbox struct {
 	queue  *queue
 	w      *writer
 	stats  counters
+	files  []openFile
+	gone   atomic.Bool // one of them is not in its place, and that was said
 
 	work   sync.WaitGroup // the writer and the check after a crash
 	whole  atomic.Bool    // no check is due: the last one passed, or the database was closed in order
@@ -154,6 +156,9 @@ func (i *Inbox) open(ctx context.Context) error {
 		return err
 	}
 	if i.reader, err = openReader(i.opts.Dir, len(i.opts.steps)); err != nil {
+		return err
+	}
+	if i.files, err = openFiles(i.opts.Dir); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {

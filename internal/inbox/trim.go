@@ -217,6 +217,7 @@ type Stats struct {
 
 // Stats reads the counters, and head and floor from the database.
 func (i *Inbox) Stats(ctx context.Context) (s Stats, err error) {
+	_ = i.look() // which refuses
 	c := &i.stats
 	s = Stats{
 		Appended: c.appended.Load(), Duplicates: c.duplicates.Load(), Items: c.items.Load(), SeenItems: c.seen.Load(),

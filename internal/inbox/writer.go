@@ -22,6 +22,7 @@ type writer struct {
 	draft  meta      // of the transaction under way
 	broken bool      // the head file could not be written, and that was said
 	told   time.Time // when the log was last told of a fault
+	looked time.Time // when the files were last looked for
 
 	ids  map[Endpoint]uint32
 	next uint32 // the id of the next endpoint
@@ -104,6 +105,12 @@ func (w *writer) answer(group []*entry, receipts []Receipt, err error) {
 
 // write stores a group in one transaction. The receipts are valid until the next one.
 func (w *writer) write(group []*entry) ([]Receipt, error) {
+	if now := w.i.opts.Clock(); now.Sub(w.looked) >= lookEvery || now.Before(w.looked) {
+		if err := w.i.look(); err != nil {
+			return nil, err
+		}
+		w.looked = now
+	}
 	receipts := w.receipts[:0]
 	err := w.tx("append", func(m *meta) error {
 		now := w.stamp(w.i.opts.Clock())
