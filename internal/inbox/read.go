@@ -167,16 +167,24 @@ func (s *scan) row(ctx context.Context, row []driver.Value) error {
 func (s *scan) single(ctx context.Context) error {
 	rec, data, err := s.load(ctx, s.next)
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if codeOf(err) != 0 && !isDamage(err) {
-			return err // the disk or a lock, not the record
+		if other := notOfRecord(ctx, err); other != nil {
+			return other
 		}
 		s.damaged(err.Error())
 		return nil
 	}
 	return s.take(rec, data)
+}
+
+// notOfRecord returns an error of load that says nothing about the record, but of the disk, of a lock or of who asks.
+func notOfRecord(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if codeOf(err) != 0 && !isDamage(err) {
+		return err
+	}
+	return nil
 }
 
 func (s *scan) step(bytes int64) {

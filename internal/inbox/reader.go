@@ -196,6 +196,9 @@ func (r *Reader) Get(ctx context.Context, seq int64) (rec Record, err error) {
 		s := scan{c: c, known: known}
 		rec, _, err = s.load(ctx, seq)
 		if err != nil {
+			if other := notOfRecord(ctx, err); other != nil {
+				return other
+			}
 			return damagef("record %d: %w", seq, err)
 		}
 		return nil
