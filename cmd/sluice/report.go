@@ -26,6 +26,7 @@ type result struct {
 	Took    time.Duration
 	Rejects string // folder, "" if none
 	Echoes  int64  // of the filtered, what a relay the other way had written
+	Repeats int64  // of the filtered, what this run rejected before and read again unchanged
 	Err     error
 
 	save func(context.Context, connector.Position) error // writes the last position down; nil: none is kept
@@ -48,6 +49,9 @@ func (r *result) summary(w io.Writer) {
 	fmt.Fprintf(w, "   (%d requests, %s)\n", r.Stats.Requests, r.Took.Round(time.Millisecond))
 	if r.Echoes > 0 {
 		fmt.Fprintf(w, "  %5d  %-16s of the filtered: they told nothing that %s does not hold already\n", r.Echoes, "echo", r.Vendor.Title)
+	}
+	if r.Repeats > 0 {
+		fmt.Fprintf(w, "  %5d  %-16s of the filtered: this run rejected them before, and they came again unchanged\n", r.Repeats, "repeat")
 	}
 	for _, stream := range slices.Sorted(maps.Keys(rep.Skipped)) {
 		fmt.Fprintf(w, "  stream %s was skipped: %d rows\n", stream, rep.Skipped[stream])
@@ -92,13 +96,14 @@ func (r *result) write(path string) error {
 		Rows     map[string]int64 `json:"rows"`
 		Means    string           `json:"delivered_means"`
 		Codes    map[string]int64 `json:"codes"`
-		Echoes   int64            `json:"echoes,omitempty"` // of the filtered
+		Echoes   int64            `json:"echoes,omitempty"`  // of the filtered
+		Repeats  int64            `json:"repeats,omitempty"` // of the filtered
 		Requests deliver.Stats    `json:"delivery"`
 		Complete bool             `json:"complete"`
 		Error    string           `json:"error,omitempty"`
 		Kind     string           `json:"kind,omitempty"`
 	}{
-		Vendor: r.Vendor.Name, Means: r.Means, Seconds: r.Took.Seconds(), Codes: r.Report.Codes, Echoes: r.Echoes, Requests: r.Stats, Complete: r.Report.Complete,
+		Vendor: r.Vendor.Name, Means: r.Means, Seconds: r.Took.Seconds(), Codes: r.Report.Codes, Echoes: r.Echoes, Repeats: r.Repeats, Requests: r.Stats, Complete: r.Report.Complete,
 		Rows: map[string]int64{
 			"read": r.Report.Read, "delivered": r.Report.Delivered, "filtered": r.Report.Filtered, "rejected": r.Report.Rejected, "left": r.Report.Left,
 		},

@@ -101,7 +101,7 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 	res.Took = time.Since(start)
 	bar.close()
 	if r.Gate != nil {
-		res.Echoes = r.Gate.Dropped()
+		res.Echoes, res.Repeats = r.Gate.Dropped(), r.Gate.Repeated()
 	}
 	if sig := (signalError(0)); errors.As(errors.Unwrap(res.Err), &sig) {
 		next := "Run it again: it begins where this one began"

@@ -26,8 +26,15 @@
 // # Crashes
 //
 // What is written is noted before it is sent, and confirmed when the run's batch is settled. A run that dies between
-// leaves notes that its successor does not believe: rows that are read again pass again. A rejected row's notes are taken
-// back. So nothing is lost; the worst is one write too many.
+// leaves notes that its successor does not believe: rows that are read again pass again. So nothing is lost; the worst is
+// one write too many.
+//
+// # Rejects
+//
+// Of a row that was rejected, by the mapping or the CRM, what it would have written is taken back. What it told stays noted,
+// for its side does hold that, but marked as refused: all of it is news when the contact is read again, by a later run, or by
+// the same one once anything of the contact has changed. A later run that reads it again unchanged rejects it again if the
+// cause is still there; the run that rejected it leaves it out, since a query may show every contact at each walk.
 //
 // # Bounds
 //

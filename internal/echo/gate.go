@@ -42,7 +42,9 @@ type Gate struct {
 	store   *store
 	run     string
 	dropped atomic.Int64
-	held    sync.Once // the log has spoken of a field that was held
+	// repeated counts rows that this run rejected and read again as they were.
+	repeated atomic.Int64
+	held     sync.Once // the log has spoken of a field that was held
 
 	mu      sync.Mutex
 	flights []*flight // batches read and not acked, in order
@@ -84,8 +86,12 @@ func Open(ctx context.Context, c Config) (*Gate, error) {
 // Close closes the memory.
 func (g *Gate) Close() error { return g.store.close() }
 
-// Dropped returns how many rows did not pass. They count as filtered.
+// Dropped returns how many rows did not pass because they told nothing new. They count as filtered.
 func (g *Gate) Dropped() int64 { return g.dropped.Load() }
+
+// Repeated returns how many rows did not pass because this run had rejected them, and they came again unchanged. They count
+// as filtered.
+func (g *Gate) Repeated() int64 { return g.repeated.Load() }
 
 // Reader returns r with the bookkeeping of a Gate. It takes r over.
 func (g *Gate) Reader(r connector.Reader) connector.Reader { return &reader{r, g} }
@@ -146,6 +152,8 @@ func (g *Gate) settle(ctx context.Context, s connector.Settled) error {
 			case field == nil: // forgotten meanwhile
 			case d.target && refused[d.row]:
 				field.takeBack(d.order)
+			case refused[d.row]:
+				field.refuse(d.order, g.run)
 			default:
 				field.settle(d.order, n.now)
 			}
@@ -207,5 +215,6 @@ func (p *plan) Apply(ctx context.Context, in arrow.Record, skip []connector.RowR
 	}
 	f.notes = j.noted // the settling begins only when this batch is answered
 	p.gate.dropped.Add(j.dropped)
+	p.gate.repeated.Add(j.repeated)
 	return p.Plan.Apply(ctx, j.out, j.skip)
 }

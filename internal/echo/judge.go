@@ -29,6 +29,7 @@ type judging struct {
 	narrowed map[int][]byte // rows that were changed, as objects
 	noted    []noted
 	dropped  int64
+	repeated int64        // rows that this run rejected before
 	out      arrow.Record // in, with the fields that tell nothing new taken out
 }
 
@@ -133,6 +134,12 @@ func (j *judging) source(i int, r row) (judge bool, err error) {
 		j.found(id, known, i)
 	} else {
 		values[exists] = "1"
+		if j.repeats(known, values) {
+			j.emptied(id, known, values, i)
+			j.leaveOut(i)
+			j.repeated++
+			return false, nil
+		}
 		fresh := func(f *field, hash string, order int64) bool {
 			return f.state(hash, j.asked, j.note.now, g.run, order)
 		}
@@ -190,9 +197,28 @@ func (j *judging) complete(i int, r row, who string, source fields) error {
 	return nil
 }
 
-// drop leaves a row out.
+// repeats reports whether a state tells nothing but what was told before, and of that something in a row that this run
+// rejected. The reject stands for it: a query that reads the contact at each walk would reject it each time.
+func (j *judging) repeats(known fields, values map[string]string) bool {
+	again := false
+	for name, value := range values {
+		f, run, hash := known[name], j.plan.gate.run, j.note.store.hash(name, value)
+		if f.refusedIn(run, hash) {
+			again = true
+		} else if holds, sure := f.holdsAsSource(run); !sure || holds != hash {
+			return false
+		}
+	}
+	return again
+}
+
+// drop leaves a row out that tells nothing new.
 func (j *judging) drop(i int) {
 	j.dropped++
+	j.leaveOut(i)
+}
+
+func (j *judging) leaveOut(i int) {
 	at, _ := slices.BinarySearchFunc(j.skip, i, func(s connector.RowResult, i int) int { return cmp.Compare(s.Row, i) })
 	j.skip = slices.Insert(slices.Clip(j.skip), at, connector.RowResult{Row: i})
 }
@@ -324,8 +350,8 @@ func (j *judging) write(i int, r row) (bool, error) {
 	})
 	for _, name := range fresh {
 		f, order := known.at(name), j.note.next()
+		f.Sent = append(f.Sent, sent{Hash: s.hash(name, values[name]), Order: order, At: j.note.now.UnixMilli(), Run: g.run, Before: f.Text})
 		g.keep(f, name, values[name])
-		f.Sent = append(f.Sent, sent{Hash: s.hash(name, values[name]), Order: order, At: j.note.now.UnixMilli(), Run: g.run})
 		j.remember(id, name, order, i, true)
 	}
 	return len(fresh) > 0, nil
