@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/deliver"
+	"github.com/sluicehq/sluice/internal/echo"
 	"github.com/sluicehq/sluice/internal/pipeline"
 )
 
@@ -27,9 +28,19 @@ type result struct {
 	Rejects string // folder, "" if none
 	Echoes  int64  // of the filtered, what a relay the other way had written
 	Repeats int64  // of the filtered, what this run rejected before and read again unchanged
-	Err     error
+	// Overtaken are rows of a retry, of the filtered, and Shortened others, of which the source told later values.
+	Overtaken, Shortened int64
+	Err                  error
 
 	save func(context.Context, connector.Position) error // writes the last position down; nil: none is kept
+}
+
+// gate takes over what a relay's memory kept back; g may be nil.
+func (r *result) gate(g *echo.Gate) {
+	if g != nil {
+		r.Echoes, r.Repeats = g.Dropped(), g.Repeated()
+		r.Overtaken, r.Shortened = g.Overtaken()
+	}
 }
 
 // begun reports whether there is a balance to tell: a run that failed before its first row has none, and its zeros above the
@@ -47,12 +58,7 @@ func (r *result) summary(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s: %d read = %d %s + %d filtered + %d rejected%s", r.Vendor.Name, rep.Read, rep.Delivered, r.Means, rep.Filtered, rep.Rejected, left)
 	fmt.Fprintf(w, "   (%d requests, %s)\n", r.Stats.Requests, r.Took.Round(time.Millisecond))
-	if r.Echoes > 0 {
-		fmt.Fprintf(w, "  %5d  %-16s of the filtered: they told nothing that %s does not hold already\n", r.Echoes, "echo", r.Vendor.Title)
-	}
-	if r.Repeats > 0 {
-		fmt.Fprintf(w, "  %5d  %-16s of the filtered: this run rejected them before, and they came again unchanged\n", r.Repeats, "repeat")
-	}
+	r.keptBack(w)
 	for _, stream := range slices.Sorted(maps.Keys(rep.Skipped)) {
 		fmt.Fprintf(w, "  stream %s was skipped: %d rows\n", stream, rep.Skipped[stream])
 	}
@@ -69,6 +75,23 @@ func (r *result) summary(w io.Writer) {
 	}
 	if rep.Rejected > 0 && r.Rejects != "" {
 		fmt.Fprintf(w, "  rejected rows with their reasons: %s rejects ls %s\n", programName(), r.Rejects)
+	}
+}
+
+// keptBack prints what a relay's memory kept back.
+func (r *result) keptBack(w io.Writer) {
+	for _, k := range []struct {
+		rows       int64
+		name, text string
+	}{
+		{r.Echoes, "echo", "of the filtered: they told nothing that " + r.Vendor.Title + " does not hold already"},
+		{r.Repeats, "repeat", "of the filtered: this run rejected them before, and they came again unchanged"},
+		{r.Overtaken, "overtaken", "of the filtered: since they were rejected, their source told later values or was given others, which a retry does not overwrite. Where an old one is wanted all the same, enter it in the CRM"},
+		{r.Shortened, "overtaken", "of the others: the same goes for some of their fields; the rest was sent"},
+	} {
+		if k.rows > 0 {
+			fmt.Fprintf(w, "  %5d  %-16s %s\n", k.rows, k.name, k.text)
+		}
 	}
 }
 

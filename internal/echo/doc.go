@@ -36,6 +36,9 @@
 // the same one once anything of the contact has changed. A later run that reads it again unchanged rejects it again if the
 // cause is still there; the run that rejected it leaves it out, since a query may show every contact at each walk.
 //
+// Rejects that are sent again come through the Gate of a retry. It leaves out each field of which the source is not known to
+// hold that value any more, and each that reached the other side meanwhile: see field.stands.
+//
 // # Bounds
 //
 // The store holds the contacts that were touched last, up to a number, and a few values for each field. What was forgotten

@@ -28,9 +28,11 @@ type judging struct {
 
 	narrowed map[int][]byte // rows that were changed, as objects
 	noted    []noted
-	dropped  int64
-	repeated int64        // rows that this run rejected before
+	left     []int        // rows that do not pass
+	short    []int        // rows of a retry without some of their fields
 	out      arrow.Record // in, with the fields that tell nothing new taken out
+
+	dropped, repeated, overtaken int64 // rows, see Gate
 }
 
 func (j *judging) release() {
@@ -90,6 +92,9 @@ func (j *judging) remember(id, name string, order int64, row int, target bool) {
 // is dropped, whatever would be written of it.
 func (j *judging) source(i int, r row) (judge bool, err error) {
 	g := j.plan.gate
+	if g.Retry {
+		return j.retried(i, r)
+	}
 	who, values := r.contact(), r.values()
 	if who == "" {
 		return false, nil
@@ -219,6 +224,7 @@ func (j *judging) drop(i int) {
 }
 
 func (j *judging) leaveOut(i int) {
+	j.left = append(j.left, i)
 	at, _ := slices.BinarySearchFunc(j.skip, i, func(s connector.RowResult, i int) int { return cmp.Compare(s.Row, i) })
 	j.skip = slices.Insert(slices.Clip(j.skip), at, connector.RowResult{Row: i})
 }

@@ -111,7 +111,7 @@ func TestRelaysWithoutMemoryAnswer(t *testing.T) {
 
 // TestRelayConverges: people change the same few contacts on both sides at once, webhooks come late, in another order and
 // twice, calls fail, runs are killed with all that they had not settled, and a relay may refuse e-mail addresses for a while
-// and then read everything again. Once people rest, the relays fall silent with both sides equal; and a run wrote at most
+// and then read everything again, or what it rejected. Once people rest, the relays fall silent with both sides equal; and a run wrote at most
 // one row for each change.
 func TestRelayConverges(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue { // each case syncs two stores to the disk
@@ -133,6 +133,7 @@ func TestRelayConverges(t *testing.T) {
 			refusing := []*relay{nil, nil, p.there, p.back}[rapid.IntRange(0, 3).Draw(rt, "refusing")]
 			if refusing != nil {
 				refusing.emails(5)
+				defer refusing.keepLetters()()
 			}
 			killed := false
 			for range rapid.IntRange(1, 25).Draw(rt, "steps") {
@@ -162,7 +163,11 @@ func TestRelayConverges(t *testing.T) {
 			p.settle()
 			if refusing != nil {
 				refusing.emails(200)
-				refusing.pos = nil
+				if rapid.Bool().Draw(rt, "retry") {
+					refusing.retry("")
+				} else {
+					refusing.pos = nil
+				}
 				p.settle()
 			}
 			if text := p.differs(); text != "" {

@@ -23,6 +23,7 @@ import (
 	"github.com/sluicehq/sluice/internal/events"
 	"github.com/sluicehq/sluice/internal/inbox"
 	"github.com/sluicehq/sluice/internal/pipeline"
+	"github.com/sluicehq/sluice/internal/reject"
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
@@ -50,7 +51,8 @@ type relay struct {
 	pos     connector.Position
 	follow  bool
 	rejects memoryRejects
-	refuses bool // rows may be rejected
+	refuses bool        // rows may be rejected
+	letters *reject.Dir // where rejects go; nil: rejects
 	path    string
 	total   pipeline.Report
 	echoes  int64
@@ -194,7 +196,11 @@ func (r *relay) run(ctx context.Context, lose bool) pipeline.Report {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	report, _, err := r.target.Run(ctx, Run{Reader: reader, From: r.pos, Rejects: &r.rejects, Gate: gate})
+	in := Run{Reader: reader, From: r.pos, Rejects: &r.rejects, Gate: gate}
+	if r.letters != nil {
+		in.Rejects = r.letters
+	}
+	report, _, err := r.target.Run(ctx, in)
 	if err != nil && ctx.Err() == nil {
 		r.t.Fatalf("%s: %v", r.target.Vendor.Name, err)
 	}
