@@ -43,7 +43,9 @@
 //
 // The store holds the contacts that were touched last, up to a number, and a few values for each field. What was forgotten
 // passes once more. Values are kept as hashes under a salt, but for those that a vendor demands with every write, such as
-// the name: a change of another field is completed with the name that the target holds.
+// the name: a change of another field is completed with the name that the target holds. Where neither side's is known yet,
+// the change is rejected as incomplete, and passes in a retry once a side has told its name. What the target shows for the
+// first time meanwhile does not go over such a change.
 //
 // It cannot help where each side changes what it is given, one to capitals, say, and the other back. A field of a contact
 // that passes in one direction again and again is held after a number of times in a day, and named in the log.

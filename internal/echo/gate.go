@@ -238,5 +238,9 @@ func (p *plan) Apply(ctx context.Context, in arrow.Record, skip []connector.RowR
 			p.gate.shortened.Add(1)
 		}
 	}
-	return p.Plan.Apply(ctx, j.out, j.skip)
+	made, err := p.Plan.Apply(ctx, j.out, j.skip)
+	for i := range made.Rejected {
+		j.explain(&made.Rejected[i])
+	}
+	return made, err
 }

@@ -100,9 +100,18 @@ func (f *field) holdsAsSource(run string) (hash string, known bool) {
 	return "", false
 }
 
+// unknown reports whether nothing is known of the field.
+func (f *field) unknown() bool { return f == nil || f.Seen == nil && len(f.Sent) == 0 }
+
+// refused reports whether the last that is known of a side is a value that the other one was not given, as its row was
+// rejected.
+func (f *field) refused() bool {
+	return f != nil && f.Seen != nil && f.Seen.Refused != "" && !f.written()
+}
+
 // refusedIn reports whether a value is the last that is known of a side, and was rejected in this run.
 func (f *field) refusedIn(run, hash string) bool {
-	return f != nil && f.Seen != nil && f.Seen.Refused == run && f.Seen.Hash == hash && !f.written()
+	return f.refused() && f.Seen.Refused == run && f.Seen.Hash == hash
 }
 
 // written reports whether the last that is known of a side is what was written there.
@@ -115,6 +124,14 @@ func (f *field) written() bool {
 type news struct {
 	hash, from string
 	made       int64 // Unix ms; 0: unknown
+}
+
+// of is the news of one field, its values hashed.
+func (n news) of(s *store, name, value string) news {
+	if n.hash = s.hash(name, value); n.from != "" {
+		n.from = s.hash(name, n.from)
+	}
+	return n
 }
 
 // change takes in a change and tells whether it may matter to the other side.

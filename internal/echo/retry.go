@@ -59,7 +59,7 @@ func (j *judging) retried(i int, r row) (judge bool, err error) {
 // the other side is left out even if it is the same, as that side may hold a later one of its own by now.
 func (f *field) stands(hash string, edited bool) bool {
 	switch {
-	case f == nil, f.Seen == nil && !f.written():
+	case f.unknown():
 		return true
 	case f.written(), f.Seen.Refused == "" && f.Seen.Run == "":
 		return false

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"github.com/sluicehq/sluice/connector"
 	sesandbox "github.com/sluicehq/sluice/connector/socialepoch/sandbox"
 	"github.com/sluicehq/sluice/internal/pipeline"
 	"github.com/sluicehq/sluice/internal/reject"
@@ -145,4 +148,60 @@ func TestRelayRetry(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRelayIncomplete: a change of a contact whose name the memory does not know is rejected with a reason that says so. Once
+// the relay the other way has told the name, a retry passes; the value from before the change does not go over it meanwhile.
+func TestRelayIncomplete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, 1, "", sesandbox.Webhooks{})
+		defer p.close()
+		p.begin()
+		if err := os.RemoveAll(filepath.Join(p.dir, "memory")); err != nil {
+			t.Fatal(err)
+		}
+		p.there.refuses, p.back.pos = true, nil
+		defer p.there.keepLetters()()
+		p.inSE(1, 1, "w@example.com")
+		p.drain()
+		p.there.run(t.Context(), false)
+		_, err := p.there.letters.Each(reject.Filter{}, func(e reject.Entry) error {
+			if e.Code != connector.CodeIncomplete || e.Field != "full_name" || !strings.Contains(e.Explanation.Fix, "the other way") {
+				t.Errorf("%+v %+v", e, e.Explanation)
+			}
+			return nil
+		})
+		if n := p.there.marks(); err != nil || n[""] != 1 {
+			t.Errorf("%v, %v", n, err)
+		}
+		p.back.run(t.Context(), false)
+		time.Sleep(time.Minute)
+		if r := p.there.retry(""); r.Delivered != 1 {
+			t.Errorf("%+v", r)
+		}
+		p.settle()
+		if text := p.differs(); text != "" || p.nxHolds()[number(1)+" email"] != "w@example.com" {
+			t.Errorf("NXCloud holds %v. %s", p.nxHolds(), text)
+		}
+	})
+}
+
+// TestRelayRetryCompletes: the retry of a change has the columns that the CRM demands, as a run does.
+func TestRelayRetryCompletes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, 1, "", sesandbox.Webhooks{})
+		defer p.close()
+		p.begin()
+		p.there.emails(20)
+		defer p.there.keepLetters()()
+		p.inSE(1, 1, longMail)
+		p.settle()
+		p.there.emails(200)
+		if r := p.there.retry(""); r.Delivered != 1 {
+			t.Errorf("%+v", r)
+		}
+		time.Sleep(time.Minute)
+		p.settle()
+		p.wrote(1, 0)
+	})
 }
