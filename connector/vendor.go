@@ -99,6 +99,7 @@ const (
 	CodeBadValue     = "bad_value"
 	CodeTooLong      = "too_long"
 	CodeRequired     = "required"
+	CodeIncomplete   = "incomplete"
 	CodeNoIdentifier = "no_identifier"
 	CodeUnmapped     = "unmapped_value"
 	CodeSeparator    = "separator_in_tag"
@@ -120,6 +121,7 @@ var LocalErrors = []ErrorInfo{
 	{Code: CodeBadValue, Meaning: "a value does not suit the step that reads it", Cause: "the mapping expects another kind of value", Fix: "look at the step with `sluice explain`, then mend the mapping or the value", Class: ClassRow},
 	{Code: CodeTooLong, Meaning: "a value is longer than the CRM takes", Cause: "the CRM limits the field's length in characters", Fix: "shorten it, or add `truncate: N` to the field", Class: ClassRow},
 	{Code: CodeRequired, Meaning: "a field that the CRM demands is missing", Cause: "the source has no value for it, or the mapping does not name it", Fix: "map the field, or give it a `default:`", Class: ClassRow},
+	{Code: CodeIncomplete, Meaning: "a change lacks a field that the CRM demands with every write, and the relay does not know its value yet", Cause: "a webhook tells of one field, and nothing has told the contact's name since the echo folder is in use", Fix: "run a query of contacts, or the relay the other way, with the same `echo:` folder, which fills it; then `sluice rejects retry`. A `default:` would overwrite the name that is there", Class: ClassRow},
 	{Code: CodeNoIdentifier, Meaning: "the row has nothing by which the CRM could know the person", Cause: "phone, whatsapp and e-mail are all missing", Fix: "map at least one of phone, whatsapp or email", Class: ClassRow},
 	{Code: CodeUnmapped, Meaning: "a value is not in the field's `map`", Cause: "the source has a spelling that the mapping does not list", Fix: "add the value to `map:`, or give the field a `default:`", Class: ClassRow},
 	{Code: CodeSeparator, Meaning: "a tag holds the separator that the CRM joins tags with", Cause: "the CRM would read it as two tags", Fix: "rename the tag, or replace the separator in the mapping", Class: ClassRow},

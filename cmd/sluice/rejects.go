@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/connector/all"
 	"github.com/sluicehq/sluice/internal/reject"
+	"github.com/sluicehq/sluice/internal/state"
 )
 
 func (a *app) rejects() *cobra.Command {
@@ -193,7 +195,11 @@ func (a *app) rejectsRetry() *cobra.Command {
 		Short: "Send rejected rows through the pipeline again",
 		Long: `Sends the open rejects of a pipeline through it again, as they were first read, with the mapping as it is now. Each row
 is marked with what became of it, so the next retry passes it over. To mend rows first, write them to a file with
-"sluice rejects show FOLDER --open --json", edit their "row", and give the file with --file.`,
+"sluice rejects show FOLDER --open --json", edit their "row", and give the file with --file.
+
+The retry of a relay with an echo folder asks its memory first: values that the source is not known to hold any more, or
+that reached the CRM another way, are left out, and a row of which nothing is left is marked as overtaken. Stop the relay
+before.`,
 		Example: "  sluice rejects retry pipeline.yaml\n  sluice rejects retry pipeline.yaml --file edited.jsonl",
 		Args:    exactly(1, "the pipeline file"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.retryRejects(cmd.Context(), args[0], retry) },
@@ -229,15 +235,57 @@ func (a *app) retryRejects(ctx context.Context, path string, retry reject.Retry)
 	if retry.DryRun {
 		r.DryRun, r.Rejects = a.printRequest, nil
 	}
+	forget, err := a.remember(ctx, p, t, retry, &r)
+	if err != nil {
+		return errors.Join(err, forget(), d.Close())
+	}
 	res := &result{Vendor: t.Vendor, Means: t.Delivered(), Rejects: dir}
 	start := time.Now()
 	res.Report, res.Stats, res.Err = t.Run(ctx, r)
 	res.Took = time.Since(start)
+	res.gate(r.Gate)
 	err = a.finish(res, runFlags{dryRun: retry.DryRun})
 	if res.Err == nil {
 		a.tellHeld(reader.Held(), dir, retry)
 	}
-	return errors.Join(err, d.Close())
+	return errors.Join(err, forget(), d.Close())
+}
+
+// remember puts the memory of a relay between its rejects and the CRM, and keeps the relay itself from running meanwhile:
+// what it reads now would be written before or after what it rejected, as it happens. forget lets go of both.
+func (a *app) remember(ctx context.Context, p *job.Pipeline, t *job.Target, retry reject.Retry, r *job.Run) (forget func() error, err error) {
+	var opened []io.Closer
+	forget = func() (err error) {
+		for _, c := range opened {
+			err = errors.Join(err, c.Close())
+		}
+		return err
+	}
+	if p.Echo == "" {
+		return forget, nil
+	}
+	if retry.DryRun {
+		fmt.Fprintln(a.err, "a dry run does not ask the echo memory: the retry itself completes rows from it, and leaves out what was overtaken")
+		return forget, nil
+	}
+	in, err := p.Input(ctx, all.Vendors, job.Settings{Log: a.log(), Offline: true})
+	if err != nil {
+		return forget, err
+	}
+	defer in.Close()
+	id, err := in.Identity(t)
+	if err != nil {
+		return forget, err
+	}
+	st, err := state.Open(p.StateDir(), id)
+	if err != nil {
+		return forget, err
+	}
+	opened = append(opened, st)
+	if r.Gate, err = in.RetryGate(ctx, t, retry.File != ""); err == nil {
+		opened = append(opened, r.Gate)
+	}
+	return forget, err
 }
 
 // tellHeld tells of the rejects that a retry left as they were, and how to mend them.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/deliver"
+	"github.com/sluicehq/sluice/internal/echo"
 	"github.com/sluicehq/sluice/internal/pipeline"
 )
 
@@ -26,9 +27,20 @@ type result struct {
 	Took    time.Duration
 	Rejects string // folder, "" if none
 	Echoes  int64  // of the filtered, what a relay the other way had written
-	Err     error
+	Repeats int64  // of the filtered, what this run rejected before and read again unchanged
+	// Overtaken are rows of a retry, of the filtered, and Shortened others, of which the source told later values.
+	Overtaken, Shortened int64
+	Err                  error
 
 	save func(context.Context, connector.Position) error // writes the last position down; nil: none is kept
+}
+
+// gate takes over what a relay's memory kept back; g may be nil.
+func (r *result) gate(g *echo.Gate) {
+	if g != nil {
+		r.Echoes, r.Repeats = g.Dropped(), g.Repeated()
+		r.Overtaken, r.Shortened = g.Overtaken()
+	}
 }
 
 // begun reports whether there is a balance to tell: a run that failed before its first row has none, and its zeros above the
@@ -46,9 +58,7 @@ func (r *result) summary(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s: %d read = %d %s + %d filtered + %d rejected%s", r.Vendor.Name, rep.Read, rep.Delivered, r.Means, rep.Filtered, rep.Rejected, left)
 	fmt.Fprintf(w, "   (%d requests, %s)\n", r.Stats.Requests, r.Took.Round(time.Millisecond))
-	if r.Echoes > 0 {
-		fmt.Fprintf(w, "  %5d  %-16s of the filtered: they told nothing that %s does not hold already\n", r.Echoes, "echo", r.Vendor.Title)
-	}
+	r.keptBack(w)
 	for _, stream := range slices.Sorted(maps.Keys(rep.Skipped)) {
 		fmt.Fprintf(w, "  stream %s was skipped: %d rows\n", stream, rep.Skipped[stream])
 	}
@@ -65,6 +75,23 @@ func (r *result) summary(w io.Writer) {
 	}
 	if rep.Rejected > 0 && r.Rejects != "" {
 		fmt.Fprintf(w, "  rejected rows with their reasons: %s rejects ls %s\n", programName(), r.Rejects)
+	}
+}
+
+// keptBack prints what a relay's memory kept back.
+func (r *result) keptBack(w io.Writer) {
+	for _, k := range []struct {
+		rows       int64
+		name, text string
+	}{
+		{r.Echoes, "echo", "of the filtered: they told nothing that " + r.Vendor.Title + " does not hold already"},
+		{r.Repeats, "repeat", "of the filtered: this run rejected them before, and they came again unchanged"},
+		{r.Overtaken, "overtaken", "of the filtered: since they were rejected, their source told later values or was given others, which a retry does not overwrite. Where an old one is wanted all the same, enter it in the CRM"},
+		{r.Shortened, "overtaken", "of the others: the same goes for some of their fields; the rest was sent"},
+	} {
+		if k.rows > 0 {
+			fmt.Fprintf(w, "  %5d  %-16s %s\n", k.rows, k.name, k.text)
+		}
 	}
 }
 
@@ -92,13 +119,14 @@ func (r *result) write(path string) error {
 		Rows     map[string]int64 `json:"rows"`
 		Means    string           `json:"delivered_means"`
 		Codes    map[string]int64 `json:"codes"`
-		Echoes   int64            `json:"echoes,omitempty"` // of the filtered
+		Echoes   int64            `json:"echoes,omitempty"`  // of the filtered
+		Repeats  int64            `json:"repeats,omitempty"` // of the filtered
 		Requests deliver.Stats    `json:"delivery"`
 		Complete bool             `json:"complete"`
 		Error    string           `json:"error,omitempty"`
 		Kind     string           `json:"kind,omitempty"`
 	}{
-		Vendor: r.Vendor.Name, Means: r.Means, Seconds: r.Took.Seconds(), Codes: r.Report.Codes, Echoes: r.Echoes, Requests: r.Stats, Complete: r.Report.Complete,
+		Vendor: r.Vendor.Name, Means: r.Means, Seconds: r.Took.Seconds(), Codes: r.Report.Codes, Echoes: r.Echoes, Repeats: r.Repeats, Requests: r.Stats, Complete: r.Report.Complete,
 		Rows: map[string]int64{
 			"read": r.Report.Read, "delivered": r.Report.Delivered, "filtered": r.Report.Filtered, "rejected": r.Report.Rejected, "left": r.Report.Left,
 		},

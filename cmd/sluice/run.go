@@ -100,9 +100,7 @@ func (a *app) runPipeline(ctx context.Context, path string, f runFlags) error {
 	res.Report, res.Stats, res.Err = t.Run(ctx, r)
 	res.Took = time.Since(start)
 	bar.close()
-	if r.Gate != nil {
-		res.Echoes = r.Gate.Dropped()
-	}
+	res.gate(r.Gate)
 	if sig := (signalError(0)); errors.As(errors.Unwrap(res.Err), &sig) {
 		next := "Run it again: it begins where this one began"
 		if res.Report.Position != nil && res.save != nil {

@@ -26,14 +26,26 @@
 // # Crashes
 //
 // What is written is noted before it is sent, and confirmed when the run's batch is settled. A run that dies between
-// leaves notes that its successor does not believe: rows that are read again pass again. A rejected row's notes are taken
-// back. So nothing is lost; the worst is one write too many.
+// leaves notes that its successor does not believe: rows that are read again pass again. So nothing is lost; the worst is
+// one write too many.
+//
+// # Rejects
+//
+// Of a row that was rejected, by the mapping or the CRM, what it would have written is taken back. What it told stays noted,
+// for its side does hold that, but marked as refused: all of it is news when the contact is read again, by a later run, or by
+// the same one once anything of the contact has changed. A later run that reads it again unchanged rejects it again if the
+// cause is still there; the run that rejected it leaves it out, since a query may show every contact at each walk.
+//
+// Rejects that are sent again come through the Gate of a retry. It leaves out each field of which the source is not known to
+// hold that value any more, and each that reached the other side meanwhile: see field.stands.
 //
 // # Bounds
 //
 // The store holds the contacts that were touched last, up to a number, and a few values for each field. What was forgotten
 // passes once more. Values are kept as hashes under a salt, but for those that a vendor demands with every write, such as
-// the name: a change of another field is completed with the name that the target holds.
+// the name: a change of another field is completed with the name that the target holds. Where neither side's is known yet,
+// the change is rejected as incomplete, and passes in a retry once a side has told its name. What the target shows for the
+// first time meanwhile does not go over such a change.
 //
 // It cannot help where each side changes what it is given, one to capitals, say, and the other back. A field of a contact
 // that passes in one direction again and again is held after a number of times in a day, and named in the log.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,8 @@ type Config struct {
 	Source, Target string
 	// Events: the rows are changes, else states.
 	Events bool
+	// Retry: the rows are rejects of the relay, sent again; Edited: a person may have changed them.
+	Retry, Edited bool
 	// SourceDemands and TargetDemands are canonical columns that the vendors demand with every write. A row without one is
 	// completed by what the target holds there, as far as that is known.
 	SourceDemands, TargetDemands []string
@@ -42,7 +45,12 @@ type Gate struct {
 	store   *store
 	run     string
 	dropped atomic.Int64
-	held    sync.Once // the log has spoken of a field that was held
+	// repeated counts rows that this run rejected and read again as they were.
+	repeated atomic.Int64
+	// overtaken counts rows of a retry that were left out, and shortened those that lost some of their fields, because the
+	// source told later ones.
+	overtaken, shortened atomic.Int64
+	held                 sync.Once // the log has spoken of a field that was held
 
 	mu      sync.Mutex
 	flights []*flight // batches read and not acked, in order
@@ -53,6 +61,7 @@ type Gate struct {
 type flight struct {
 	asked time.Time // when its rows were asked for, or before
 	notes []noted
+	left  []int // rows that do not pass
 }
 
 // noted is one thing that the store was told because of a row.
@@ -84,8 +93,16 @@ func Open(ctx context.Context, c Config) (*Gate, error) {
 // Close closes the memory.
 func (g *Gate) Close() error { return g.store.close() }
 
-// Dropped returns how many rows did not pass. They count as filtered.
+// Dropped returns how many rows did not pass because they told nothing new. They count as filtered.
 func (g *Gate) Dropped() int64 { return g.dropped.Load() }
+
+// Repeated returns how many rows did not pass because this run had rejected them, and they came again unchanged. They count
+// as filtered.
+func (g *Gate) Repeated() int64 { return g.repeated.Load() }
+
+// Overtaken returns how many rows of a retry did not pass because their source told later values, and how many passed
+// without some of their fields for that reason. The former count as filtered.
+func (g *Gate) Overtaken() (rows, shortened int64) { return g.overtaken.Load(), g.shortened.Load() }
 
 // Reader returns r with the bookkeeping of a Gate. It takes r over.
 func (g *Gate) Reader(r connector.Reader) connector.Reader { return &reader{r, g} }
@@ -112,22 +129,27 @@ func (r *reader) Read(ctx context.Context) (connector.Batch, error) {
 	return b, nil
 }
 
-// Ack settles what was noted of the batch's rows.
+// Ack settles what was noted of the batch's rows. A Reader with a method LeftOut is told before, which rows did not pass.
 func (r *reader) Ack(ctx context.Context, s connector.Settled) error {
-	if s.Rows > 0 {
-		if err := r.gate.settle(ctx, s); err != nil {
-			return err
-		}
+	if s.Rows == 0 {
+		return r.Reader.Ack(ctx, s)
 	}
-	return r.Reader.Ack(ctx, s)
-}
-
-func (g *Gate) settle(ctx context.Context, s connector.Settled) error {
+	g := r.gate
 	g.mu.Lock()
 	f := g.flights[0]
 	g.flights = g.flights[1:]
 	g.applied = max(g.applied-1, 0)
 	g.mu.Unlock()
+	if err := g.settle(ctx, f, s); err != nil {
+		return err
+	}
+	if told, ok := r.Reader.(interface{ LeftOut(rows []int) }); ok {
+		told.LeftOut(f.left)
+	}
+	return r.Reader.Ack(ctx, s)
+}
+
+func (g *Gate) settle(ctx context.Context, f *flight, s connector.Settled) error {
 	if len(f.notes) == 0 {
 		return nil
 	}
@@ -146,6 +168,8 @@ func (g *Gate) settle(ctx context.Context, s connector.Settled) error {
 			case field == nil: // forgotten meanwhile
 			case d.target && refused[d.row]:
 				field.takeBack(d.order)
+			case refused[d.row]:
+				field.refuse(d.order, g.run)
 			default:
 				field.settle(d.order, n.now)
 			}
@@ -205,7 +229,18 @@ func (p *plan) Apply(ctx context.Context, in arrow.Record, skip []connector.RowR
 	if err != nil {
 		return connector.Applied{}, fmt.Errorf("loop protection: %w", err)
 	}
-	f.notes = j.noted // the settling begins only when this batch is answered
+	f.notes, f.left = j.noted, j.left // the settling begins only when this batch is answered
 	p.gate.dropped.Add(j.dropped)
-	return p.Plan.Apply(ctx, j.out, j.skip)
+	p.gate.repeated.Add(j.repeated)
+	p.gate.overtaken.Add(j.overtaken)
+	for _, i := range j.short {
+		if _, out := slices.BinarySearch(j.left, i); !out {
+			p.gate.shortened.Add(1)
+		}
+	}
+	made, err := p.Plan.Apply(ctx, j.out, j.skip)
+	for i := range made.Rejected {
+		j.explain(&made.Rejected[i])
+	}
+	return made, err
 }

@@ -28,8 +28,12 @@ type judging struct {
 
 	narrowed map[int][]byte // rows that were changed, as objects
 	noted    []noted
-	dropped  int64
+	left     []int        // rows that do not pass
+	short    []int        // rows of a retry without some of their fields
+	lacks    map[int]bool // changes without something that the target demands, which nothing is known of
 	out      arrow.Record // in, with the fields that tell nothing new taken out
+
+	dropped, repeated, overtaken int64 // rows, see Gate
 }
 
 func (j *judging) release() {
@@ -45,7 +49,7 @@ func (j *judging) all() error {
 	for _, s := range j.skip {
 		skipped[s.Row] = true
 	}
-	j.narrowed = map[int][]byte{}
+	j.narrowed, j.lacks = map[int][]byte{}, map[int]bool{}
 	b := rows.NewBuilder(j.plan.gate.Alloc, j.in.Schema())
 	defer b.Release()
 	for i := range int(j.in.NumRows()) {
@@ -89,6 +93,9 @@ func (j *judging) remember(id, name string, order int64, row int, target bool) {
 // is dropped, whatever would be written of it.
 func (j *judging) source(i int, r row) (judge bool, err error) {
 	g := j.plan.gate
+	if g.Retry {
+		return j.retried(i, r)
+	}
 	who, values := r.contact(), r.values()
 	if who == "" {
 		return false, nil
@@ -98,48 +105,30 @@ func (j *judging) source(i int, r row) (judge bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	old := map[string]bool{}
-	told := func(name, value string, fresh func(f *field, hash string, order int64) bool) {
-		order := j.note.next()
-		if f := known.at(name); fresh(f, j.note.store.hash(name, value), order) {
-			g.keep(f, name, value)
+	var old map[string]bool
+	switch {
+	case g.Events && len(values) == 0: // emptied, or nothing that a contact has: the mapping may know what to do with it
+		if name := text(r["field"]); tracked[name] {
+			order := j.note.next()
+			known.at(name).change(j.event(r).of(j.note.store, name, ""), g.run, order)
 			j.remember(id, name, order, i, false)
-		} else {
-			old[name] = true
 		}
-	}
-	if g.Events {
-		n := j.event(r)
-		if len(values) == 0 { // emptied, or nothing that a contact has: the mapping may know what to do with it
-			if name := text(r["field"]); tracked[name] {
-				if n.hash = j.note.store.hash(name, ""); n.from != "" {
-					n.from = j.note.store.hash(name, n.from)
-				}
-				order := j.note.next()
-				known.at(name).change(n, g.run, order)
-				j.remember(id, name, order, i, false)
-			}
-			return false, j.complete(i, r, who, known)
-		}
-		for name, value := range values {
-			told(name, value, func(f *field, hash string, order int64) bool {
-				n := n
-				if n.hash = hash; n.from != "" {
-					n.from = j.note.store.hash(name, n.from)
-				}
-				return f.change(n, g.run, order)
-			})
-		}
-		j.found(id, known, i)
-	} else {
+		return false, j.complete(i, r, who, known)
+	case g.Events:
+		old = j.changed(i, id, known, values, j.event(r))
+	default:
 		values[exists] = "1"
-		fresh := func(f *field, hash string, order int64) bool {
-			return f.state(hash, j.asked, j.note.now, g.run, order)
+		if j.repeats(known, values) {
+			j.emptied(id, known, values, i)
+			j.leaveOut(i)
+			j.repeated++
+			return false, nil
 		}
-		for name, value := range values {
-			told(name, value, fresh)
+		target, err := j.note.contact(j.note.store.id(g.Target, who))
+		if err != nil {
+			return false, err
 		}
-		j.emptied(id, known, values, i)
+		old = j.shown(i, id, known, target, values)
 	}
 	switch len(old) {
 	case 0:
@@ -155,6 +144,44 @@ func (j *judging) source(i int, r row) (judge bool, err error) {
 	return true, j.complete(i, r, who, known)
 }
 
+// changed takes in the values of a change, and returns those that tell nothing new.
+func (j *judging) changed(i int, id string, known fields, values map[string]string, n news) map[string]bool {
+	old := map[string]bool{}
+	for name, value := range values {
+		order := j.note.next()
+		if f := known.at(name); f.change(n.of(j.note.store, name, value), j.plan.gate.run, order) {
+			j.plan.gate.keep(f, name, value)
+			j.remember(id, name, order, i, false)
+		} else {
+			old[name] = true
+		}
+	}
+	j.found(id, known, i)
+	return old
+}
+
+// shown takes in the values of a state, and returns those that tell nothing new. What is seen for the first time does not go
+// over a change of the target's that was rejected: it may be what was there before, and a retry brings the change over.
+func (j *judging) shown(i int, id string, known, target fields, values map[string]string) map[string]bool {
+	g, old := j.plan.gate, map[string]bool{}
+	for name, value := range values {
+		waits := known[name].unknown() && target[name].refused()
+		order := j.note.next()
+		f := known.at(name)
+		if f.state(j.note.store.hash(name, value), j.asked, j.note.now, g.run, order) {
+			g.keep(f, name, value)
+			j.remember(id, name, order, i, false)
+		} else {
+			waits = true
+		}
+		if waits {
+			old[name] = true
+		}
+	}
+	j.emptied(id, known, values, i)
+	return old
+}
+
 // keep keeps a value itself where one of the two vendors demands it.
 func (g *Gate) keep(f *field, name, value string) {
 	if slices.Contains(g.SourceDemands, name) || slices.Contains(g.TargetDemands, name) {
@@ -163,7 +190,7 @@ func (g *Gate) keep(f *field, name, value string) {
 }
 
 // complete puts into a row what the target demands with every write and the row does not tell: what the target holds, else
-// what the source does.
+// what the source does. Of a change it notes what is not known of either.
 func (j *judging) complete(i int, r row, who string, source fields) error {
 	demands := j.plan.gate.TargetDemands
 	if len(demands) == 0 {
@@ -186,13 +213,43 @@ func (j *judging) complete(i int, r row, who string, source fields) error {
 				break
 			}
 		}
+		j.lacks[i] = j.lacks[i] || j.plan.gate.Events && text(r[name]) == ""
 	}
 	return nil
 }
 
-// drop leaves a row out.
+// explain gives a change that cannot be completed a reason of its own: to map the field, or to give it a default, as for
+// other rows without it, would help nothing.
+func (j *judging) explain(refused *connector.RowResult) {
+	if refused.Code == connector.CodeRequired && j.lacks[refused.Row] {
+		refused.Code = connector.CodeIncomplete
+		refused.Message = fmt.Sprintf("%s is demanded with every write; the change does not tell it, and the echo memory does not know it of this contact yet", refused.Field)
+	}
+}
+
+// repeats reports whether a state tells nothing but what was told before, and of that something in a row that this run
+// rejected. The reject stands for it: a query that reads the contact at each walk would reject it each time.
+func (j *judging) repeats(known fields, values map[string]string) bool {
+	again := false
+	for name, value := range values {
+		f, run, hash := known[name], j.plan.gate.run, j.note.store.hash(name, value)
+		if f.refusedIn(run, hash) {
+			again = true
+		} else if holds, sure := f.holdsAsSource(run); !sure || holds != hash {
+			return false
+		}
+	}
+	return again
+}
+
+// drop leaves a row out that tells nothing new.
 func (j *judging) drop(i int) {
 	j.dropped++
+	j.leaveOut(i)
+}
+
+func (j *judging) leaveOut(i int) {
+	j.left = append(j.left, i)
 	at, _ := slices.BinarySearchFunc(j.skip, i, func(s connector.RowResult, i int) int { return cmp.Compare(s.Row, i) })
 	j.skip = slices.Insert(slices.Clip(j.skip), at, connector.RowResult{Row: i})
 }
@@ -324,8 +381,8 @@ func (j *judging) write(i int, r row) (bool, error) {
 	})
 	for _, name := range fresh {
 		f, order := known.at(name), j.note.next()
+		f.Sent = append(f.Sent, sent{Hash: s.hash(name, values[name]), Order: order, At: j.note.now.UnixMilli(), Run: g.run, Before: f.Text})
 		g.keep(f, name, values[name])
-		f.Sent = append(f.Sent, sent{Hash: s.hash(name, values[name]), Order: order, At: j.note.now.UnixMilli(), Run: g.run})
 		j.remember(id, name, order, i, true)
 	}
 	return len(fresh) > 0, nil

@@ -33,6 +33,8 @@ type seen struct {
 	Made  int64  `json:"made,omitempty"` // Unix ms; 0: the side does not say when
 	From  string `json:"from,omitempty"` // the value before
 	Run   string `json:"run,omitempty"`  // that has not settled it yet; "": it is settled
+	// Refused is the run in which the row that told it was rejected, so that the other side was never given it; "": none.
+	Refused string `json:"refused,omitempty"`
 }
 
 // sent is a value written to a side.
@@ -43,6 +45,7 @@ type sent struct {
 	Settled int64  `json:"settled,omitempty"` // Unix ms; 0: not yet
 	Run     string `json:"run,omitempty"`     // as seen.Run
 	Heard   bool   `json:"heard,omitempty"`   // the side told of it
+	Before  string `json:"before,omitempty"`  // what field.Text was
 }
 
 // at is the field of that name, a new one if there is none.
@@ -75,9 +78,8 @@ func (f *field) holdsAsTarget(run string) (hash string, known bool) {
 	if f == nil {
 		return "", false
 	}
-	s := f.lastSent()
-	switch {
-	case s != nil && (f.Seen == nil || s.Order > f.Seen.Order):
+	switch s := f.lastSent(); {
+	case f.written():
 		return s.Hash, s.Run == "" || s.Run == run
 	case f.Seen != nil:
 		return f.Seen.Hash, true
@@ -85,22 +87,51 @@ func (f *field) holdsAsTarget(run string) (hash string, known bool) {
 	return "", false
 }
 
-// holdsAsSource is the same to the relay that reads there: what an earlier run of its own read and never settled is news.
+// holdsAsSource is the same to the relay that reads there: what an earlier run of its own read and never settled is news,
+// and so is what was rejected.
 func (f *field) holdsAsSource(run string) (hash string, known bool) {
-	s := f.lastSent()
 	switch {
-	case s != nil && (f.Seen == nil || s.Order > f.Seen.Order):
-		return s.Hash, true
+	case f == nil:
+	case f.written():
+		return f.lastSent().Hash, true
 	case f.Seen != nil:
-		return f.Seen.Hash, f.Seen.Run == "" || f.Seen.Run == run
+		return f.Seen.Hash, f.Seen.Refused == "" && (f.Seen.Run == "" || f.Seen.Run == run)
 	}
 	return "", false
+}
+
+// unknown reports whether nothing is known of the field.
+func (f *field) unknown() bool { return f == nil || f.Seen == nil && len(f.Sent) == 0 }
+
+// refused reports whether the last that is known of a side is a value that the other one was not given, as its row was
+// rejected.
+func (f *field) refused() bool {
+	return f != nil && f.Seen != nil && f.Seen.Refused != "" && !f.written()
+}
+
+// refusedIn reports whether a value is the last that is known of a side, and was rejected in this run.
+func (f *field) refusedIn(run, hash string) bool {
+	return f.refused() && f.Seen.Refused == run && f.Seen.Hash == hash
+}
+
+// written reports whether the last that is known of a side is what was written there.
+func (f *field) written() bool {
+	s := f.lastSent()
+	return s != nil && (f.Seen == nil || s.Order > f.Seen.Order)
 }
 
 // news is a value that a side tells.
 type news struct {
 	hash, from string
 	made       int64 // Unix ms; 0: unknown
+}
+
+// of is the news of one field, its values hashed.
+func (n news) of(s *store, name, value string) news {
+	if n.hash = s.hash(name, value); n.from != "" {
+		n.from = s.hash(name, n.from)
+	}
+	return n
 }
 
 // change takes in a change and tells whether it may matter to the other side.
@@ -146,22 +177,42 @@ func (f *field) state(hash string, asked, now time.Time, run string, order int64
 	return true
 }
 
-// settle makes the notes of a run's batch final; orders name them.
+// settle makes the notes of a run's batch final; orders name them. A value that was rejected before is no news any more
+// once it, or one written over it, has landed.
 func (f *field) settle(order int64, now time.Time) {
 	if f.Seen != nil && f.Seen.Order == order {
-		f.Seen.Run = ""
+		f.Seen.Run, f.Seen.Refused = "", ""
 	}
 	for i := range f.Sent {
 		if s := &f.Sent[i]; s.Order == order {
 			s.Run, s.Settled = "", now.UnixMilli()
+			if f.Seen != nil && f.Seen.Order < order {
+				f.Seen.Refused = ""
+			}
 		}
+	}
+}
+
+// refuse notes that what the side told did not reach the other one. The side holds it all the same.
+func (f *field) refuse(order int64, run string) {
+	if f.Seen != nil && f.Seen.Order == order {
+		f.Seen.Run, f.Seen.Refused = "", run
 	}
 }
 
 // takeBack forgets a write that the side refused.
 func (f *field) takeBack(order int64) {
-	f.Sent = slices.DeleteFunc(f.Sent, func(s sent) bool { return s.Order == order })
-	f.Text = ""
+	f.Passes = max(f.Passes-1, 0)
+	i := slices.IndexFunc(f.Sent, func(s sent) bool { return s.Order == order })
+	switch {
+	case i < 0:
+		return
+	case i+1 < len(f.Sent):
+		f.Sent[i+1].Before = f.Sent[i].Before
+	case f.written():
+		f.Text = f.Sent[i].Before
+	}
+	f.Sent = slices.Delete(f.Sent, i, i+1)
 }
 
 // pass counts a value that goes on from here, and tells whether it still may.

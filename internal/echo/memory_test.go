@@ -102,6 +102,50 @@ func TestTakeBack(t *testing.T) {
 	}
 }
 
+// TestStands: which values of a rejected row may be written still, by what happened to the field since.
+func TestStands(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		since          func(s *side)
+		stands, edited bool // of the row's value, and of another in an edited row
+	}{
+		{"nothing", func(*side) {}, true, true},
+		{"another run died with it", func(s *side) { s.x.state("a", noon, noon, "dead", s.next()) }, true, true},
+		{"a later one landed", func(s *side) {
+			s.x.state("b", noon, noon, "x2", s.next())
+			s.settleAll(&s.x, 2)
+		}, false, false},
+		{"a later one was refused", func(s *side) {
+			s.x.state("b", noon, noon, "x2", s.next())
+			s.x.refuse(s.x.Seen.Order, "x2")
+		}, false, true},
+		{"it landed", func(s *side) {
+			s.x.state("a", noon, noon, "x2", s.next())
+			s.settleAll(&s.x, 2)
+		}, false, false},
+		{"the other side wrote there", func(s *side) { s.change(&s.y, &s.x, "y", "b", "", 2) }, false, false},
+		{"the other side wrote there long ago", func(s *side) {
+			s.change(&s.y, &s.x, "y", "b", "", 2)
+			s.settleAll(&s.x, 2)
+			s.x.tidy(noon.Add(2 * sentFor))
+		}, false, false},
+	} {
+		s := &side{}
+		s.x.state("a", noon, noon, "x1", s.next())
+		s.x.refuse(s.x.Seen.Order, "x1")
+		c.since(s)
+		if got := s.x.stands("a", false); got != c.stands {
+			t.Errorf("%s: %t", c.name, got)
+		}
+		if got := s.x.stands("c", true); got != c.edited {
+			t.Errorf("%s, edited: %t", c.name, got)
+		}
+	}
+	if unknown := (*field)(nil); !unknown.stands("a", false) {
+		t.Error("a value of which nothing is known does not stand")
+	}
+}
+
 // TestBounds: a field keeps few writes and none for ever; one that goes back and forth is held, and let go the next day.
 func TestBounds(t *testing.T) {
 	f, passed := &field{}, 0

@@ -21,8 +21,12 @@ const (
 	MarkFiltered Mark = "filtered" // sent again, and left out by the mapping as it is now
 	// MarkSettled: sent again in a batch of which some rows were delivered and others filtered, and this is one of them.
 	MarkSettled Mark = "settled"
-	MarkAgain   Mark = "again"  // sent again, and rejected again: a newer entry stands for the row
-	MarkClosed  Mark = "closed" // a person dealt with it
+	// MarkOvertaken: left out by the memory of a relay. Since it was rejected, its source told later values, or the CRM came
+	// to hold these.
+	MarkOvertaken Mark = "overtaken"
+
+	MarkAgain  Mark = "again"  // sent again, and rejected again: a newer entry stands for the row
+	MarkClosed Mark = "closed" // a person dealt with it
 )
 
 // markLine is a line of the marks file.

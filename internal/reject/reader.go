@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -58,6 +59,7 @@ type Reader struct {
 	ended  bool
 	mu     sync.Mutex
 	unsent [][]string // ids of the batches that are not acked yet, in the order read
+	left   []int      // rows of the batch that is acked next
 }
 
 // Open fixes what will be read: rows that the retry itself rejects again are not part of it.
@@ -216,6 +218,9 @@ func (r *Reader) next() (Entry, error) {
 	return Entry{}, io.EOF
 }
 
+// LeftOut tells which rows of the batch that is acked next are overtaken, ascending.
+func (r *Reader) LeftOut(rows []int) { r.left = rows }
+
 // Ack marks the rows of the oldest batch.
 func (r *Reader) Ack(_ context.Context, s connector.Settled) error {
 	r.mu.Lock()
@@ -226,12 +231,15 @@ func (r *Reader) Ack(_ context.Context, s connector.Settled) error {
 	ids := r.unsent[0]
 	r.unsent = r.unsent[1:]
 	r.mu.Unlock()
+	left := r.left
+	r.left = nil
 	if r.retry.DryRun {
 		return nil
 	}
-	var passed, again []string
+	var passed, overtaken, again []string
 	rejected := s.Rejected
 	for i, id := range ids {
+		_, out := slices.BinarySearch(left, i)
 		bad := len(rejected) > 0 && rejected[0].Row == i
 		if bad {
 			rejected = rejected[1:]
@@ -240,18 +248,20 @@ func (r *Reader) Ack(_ context.Context, s connector.Settled) error {
 		case id == "": // a line written by hand
 		case bad:
 			again = append(again, id)
+		case out:
+			overtaken = append(overtaken, id)
 		default:
 			passed = append(passed, id)
 		}
 	}
 	mark := MarkSettled
-	switch s.Filtered {
+	switch s.Filtered - len(left) {
 	case 0:
 		mark = MarkLanded
-	case s.Rows - len(s.Rejected):
+	case s.Rows - len(s.Rejected) - len(left):
 		mark = MarkFiltered
 	}
-	return errors.Join(r.dir.Mark(passed, mark), r.dir.Mark(again, MarkAgain))
+	return errors.Join(r.dir.Mark(passed, mark), r.dir.Mark(overtaken, MarkOvertaken), r.dir.Mark(again, MarkAgain))
 }
 
 // Close implements connector.Reader and lets other retries in.

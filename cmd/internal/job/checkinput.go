@@ -55,6 +55,11 @@ func (in *Input) checkSource(ctx context.Context, t *Target) (found string, note
 		found = fmt.Sprintf("the inbox can be read for the stream %s of %s", s.Stream.Name, s.Vendor.Title)
 	}
 	notes = missing(t, s.Stream.Name, &sample)
+	if text, err := in.incomplete(ctx, t); err != nil {
+		return "", nil, err
+	} else if text != "" {
+		notes = append(notes, text)
+	}
 	switch text, waits, err := in.retention(t); {
 	case err != nil:
 		return "", nil, err
@@ -64,6 +69,33 @@ func (in *Input) checkSource(ctx context.Context, t *Target) (found string, note
 		notes = append(notes, text)
 	}
 	return found, notes, nil
+}
+
+// incomplete tells of what the CRM demands with every write, and a change that another one tells need not have. "": nothing.
+func (in *Input) incomplete(ctx context.Context, t *Target) (string, error) {
+	s := in.Source
+	if !s.Events() {
+		return "", nil
+	}
+	told, err := t.Explain(ctx, s.Stream.Name, []byte(`{"whatsapp":"8613800000000","phone":"8613800000000"}`))
+	if err != nil {
+		return "", err
+	}
+	var lacks []string
+	for _, r := range told.Rejected {
+		if r.Code == connector.CodeRequired && slices.Contains(t.Vendor.Required, r.Field) {
+			lacks = append(lacks, r.Field)
+		}
+	}
+	if len(lacks) == 0 {
+		return "", nil
+	}
+	text := fmt.Sprintf("%s demands %s with every write, and a change in %s need not tell it: ", t.Vendor.Title, strings.Join(lacks, ", "), s.Vendor.Title)
+	if in.pipeline.Echo == "" {
+		return text + "such a change is rejected. Set `echo:`, which completes it from what a query of contacts or the relay the other way told", nil
+	}
+	return text + "the echo memory completes it. Until it knows the contact, the change is rejected as " + connector.CodeIncomplete +
+		": first run a query of contacts or the relay the other way with the same `echo:` folder; for what was rejected, `sluice rejects retry` after that", nil
 }
 
 // describe says what the look at the input showed.

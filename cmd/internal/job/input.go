@@ -108,14 +108,24 @@ func (in *Input) Identity(t *Target) (string, error) {
 // Gate opens the memory that keeps this pipeline and the one the other way from answering each other; nil: `echo` names
 // none.
 func (in *Input) Gate(ctx context.Context, t *Target) (*echo.Gate, error) {
+	return in.gate(ctx, t, echo.Config{})
+}
+
+// RetryGate is the Gate of a retry of this pipeline's rejects; edited: a person may have changed the rows.
+func (in *Input) RetryGate(ctx context.Context, t *Target, edited bool) (*echo.Gate, error) {
+	return in.gate(ctx, t, echo.Config{Retry: true, Edited: edited})
+}
+
+func (in *Input) gate(ctx context.Context, t *Target, c echo.Config) (*echo.Gate, error) {
 	if in.pipeline.Echo == "" || in.Source == nil {
 		return nil, nil
 	}
 	if t.Whole() {
 		return nil, connector.Configf("Leave `echo` out, or choose another mode", "mode %s replaces what the CRM holds by what is read, and `echo` would leave rows out", t.Mode)
 	}
-	from, err := accountOf(in.Source.Vendor, in.Source.Config)
-	into, terr := accountOf(t.Vendor, t.Config)
+	var err, terr error
+	c.Source, err = accountOf(in.Source.Vendor, in.Source.Config)
+	c.Target, terr = accountOf(t.Vendor, t.Config)
 	if err := errors.Join(err, terr); err != nil {
 		return nil, err
 	}
@@ -123,8 +133,7 @@ func (in *Input) Gate(ctx context.Context, t *Target) (*echo.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return echo.Open(ctx, echo.Config{
-		Dir: in.pipeline.Resolve(in.pipeline.Echo), Source: from, Target: into, Events: in.Source.Events(),
-		SourceDemands: in.Source.Vendor.Required, TargetDemands: t.Vendor.Required, Canonical: canonical.Plans, Log: t.log,
-	})
+	c.Dir, c.Events, c.Log = in.pipeline.Resolve(in.pipeline.Echo), in.Source.Events(), t.log
+	c.SourceDemands, c.TargetDemands, c.Canonical = in.Source.Vendor.Required, t.Vendor.Required, canonical.Plans
+	return echo.Open(ctx, c)
 }

@@ -110,8 +110,9 @@ func TestRelaysWithoutMemoryAnswer(t *testing.T) {
 }
 
 // TestRelayConverges: people change the same few contacts on both sides at once, webhooks come late, in another order and
-// twice, calls fail, runs are killed with all that they had not settled. Once people rest, the relays fall silent with both
-// sides equal; and a run wrote at most one row for each change.
+// twice, calls fail, runs are killed with all that they had not settled, and a relay may refuse e-mail addresses for a while
+// and then read everything again, or what it rejected. Once people rest, the relays fall silent with both sides equal; and a run wrote at most
+// one row for each change.
 func TestRelayConverges(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue { // each case syncs two stores to the disk
 		if err := flag.Set("rapid.checks", "8"); err != nil {
@@ -129,6 +130,11 @@ func TestRelayConverges(t *testing.T) {
 			defer p.close()
 			p.begin()
 			var inSE, inNX int64
+			refusing := []*relay{nil, nil, p.there, p.back}[rapid.IntRange(0, 3).Draw(rt, "refusing")]
+			if refusing != nil {
+				refusing.emails(5)
+				defer refusing.keepLetters()()
+			}
 			killed := false
 			for range rapid.IntRange(1, 25).Draw(rt, "steps") {
 				time.Sleep(time.Duration(rapid.IntRange(1000, 20_000).Draw(rt, "ms")) * time.Millisecond)
@@ -155,10 +161,19 @@ func TestRelayConverges(t *testing.T) {
 				}
 			}
 			p.settle()
+			if refusing != nil {
+				refusing.emails(200)
+				if rapid.Bool().Draw(rt, "retry") {
+					refusing.retry("")
+				} else {
+					refusing.pos = nil
+				}
+				p.settle()
+			}
 			if text := p.differs(); text != "" {
 				rt.Errorf("%d changes in SocialEpoch, %d in NXCloud: %s", inSE, inNX, text)
 			}
-			if there, back := p.there.total.Delivered, p.back.total.Delivered; faults == "" && !killed && (there > inSE+inNX || back > inSE+inNX) {
+			if there, back := p.there.total.Delivered, p.back.total.Delivered; faults == "" && !killed && refusing == nil && (there > inSE+inNX || back > inSE+inNX) {
 				rt.Errorf("%d changes in SocialEpoch and %d in NXCloud made %d and %d writes", inSE, inNX, there, back)
 			}
 			rest := p.seHolds()
