@@ -46,7 +46,7 @@ func dial(path, query string, pragmas ...string) (*conn, error) {
 // cannot make them. That is said before the first pragma, which reads the database: else the close after one that is refused
 // would remove them.
 func dialWriter(path string) (*conn, error) {
-	c, err := connect(path, "mode=rw")
+	c, err := connect(path, writerQuery)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (c *conn) with(pragmas []string) (*conn, error) {
 
 // connect opens the file, and does not read it yet.
 func connect(path, query string) (*conn, error) {
-	q := url.Values{"_defensive": {"1"}, "_txlock": {"immediate"}}
+	q := url.Values{"_txlock": {"immediate"}}
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query + "&" + q.Encode()}
 	if !strings.HasPrefix(u.Path, "/") {
 		u.Opaque, u.Path = (&url.URL{Path: u.Path}).EscapedPath(), ""

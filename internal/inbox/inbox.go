@@ -121,6 +121,9 @@ func (i *Inbox) open(ctx context.Context) error {
 	if err := i.claim(); err != nil {
 		return err
 	}
+	if err := finishSalvage(path, i.opts.hook); err != nil {
+		return err
+	}
 	whole, err := inspect(ctx, path, &i.opts)
 	if err != nil {
 		return err

@@ -43,7 +43,11 @@ func inspectTables(ctx context.Context, c *conn, path string, opts *Options) (wh
 		return false, err
 	}
 	m, err := decodeMeta(row)
-	if err != nil || m.clean == 1 {
+	if err != nil {
+		return false, err
+	}
+	if m.clean == 1 { // the writer will want them
+		_, err := endpoints(ctx, c)
 		return true, err
 	}
 	size, err := c.number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")

@@ -38,6 +38,10 @@ func OpenReader(dir string) (*Reader, error) { return openReader(dir, len(migrat
 // openReader takes formats up to known.
 func openReader(dir string, known int) (*Reader, error) {
 	path := filepath.Join(dir, databaseFile)
+	if _, err := os.Stat(path + salvagedEnd); err == nil {
+		return nil, connector.Configf("If none is running, start the receiver on that folder: it finishes it",
+			"a salvage of the inbox %s was cut short, or is at its end", dir)
+	}
 	if err := checkSizes(path); err != nil {
 		return nil, readError(dir, err)
 	}

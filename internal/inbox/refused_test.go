@@ -35,31 +35,38 @@ func filesOf(t *testing.T, dir string) (list string) {
 	return list
 }
 
+func startAndStop(dir string) error {
+	i, err := Open(ctx, Options{Dir: dir})
+	if err == nil {
+		err = i.Close()
+	}
+	return err
+}
+
+// breakPages spoils n pages behind so many.
+func breakPages(db string, behind, n int) error {
+	f, err := os.OpenFile(db, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xff}, n*4096), int64(behind)*4096)
+	return errors.Join(err, f.Close())
+}
+
 // TestRefusedStaysAsItIs: a start that is refused, and a reader, change and remove no file: the log may be the only copy of
 // what was acknowledged.
 func TestRefusedStaysAsItIs(t *testing.T) {
 	files, _ := sample(t)
 	for what, spoil := range map[string]func(dir, db string) error{
-		"cut":     func(_, db string) error { return os.Truncate(db, 21_000) },
-		"empty":   func(_, db string) error { return os.Truncate(db, 0) },
-		"missing": func(_, db string) error { return os.Remove(db) },
-		"garbage": func(_, db string) error { return os.WriteFile(db, bytes.Repeat([]byte("garbage "), 4096), 0o600) },
-		"zeros":   func(_, db string) error { return os.WriteFile(db, make([]byte, 32<<10), 0o600) },
-		"a broken page": func(_, db string) error {
-			f, err := os.OpenFile(db, os.O_RDWR, 0)
-			if err != nil {
-				return err
-			}
-			_, err = f.WriteAt(bytes.Repeat([]byte{0xff}, 3*4096), 8*4096)
-			return errors.Join(err, f.Close())
-		},
-		"cut, and closed in order": func(dir, db string) error {
-			i, err := Open(ctx, Options{Dir: dir})
-			if err == nil {
-				err = i.Close()
-			}
-			return errors.Join(err, os.Truncate(db, 21_000))
-		},
+		"cut":                      func(_, db string) error { return os.Truncate(db, 21_000) },
+		"empty":                    func(_, db string) error { return os.Truncate(db, 0) },
+		"missing":                  func(_, db string) error { return os.Remove(db) },
+		"garbage":                  func(_, db string) error { return os.WriteFile(db, bytes.Repeat([]byte("garbage "), 4096), 0o600) },
+		"zeros":                    func(_, db string) error { return os.WriteFile(db, make([]byte, 32<<10), 0o600) },
+		"broken pages":             func(_, db string) error { return breakPages(db, 8, 3) },
+		"cut, and closed in order": func(dir, db string) error { return errors.Join(startAndStop(dir), os.Truncate(db, 21_000)) },
+		// the root of the table of endpoints
+		"a broken page, and closed in order": func(dir, db string) error { return errors.Join(startAndStop(dir), breakPages(db, 3, 1)) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			dir := writeFiles(t, files)
