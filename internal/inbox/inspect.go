@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/sluicehq/sluice/internal/state/disk"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 const (
@@ -30,6 +31,11 @@ func inspect(ctx context.Context, path string, opts *Options) (whole bool, err e
 		return false, err
 	}
 	whole, err = inspectTables(ctx, c, path, opts)
+	if codeOf(err) == sqlite3.SQLITE_READONLY {
+		// A reader that is still there holds an index of the log that a dying writer has left half written. Only a writer can
+		// make it anew, so this one has to go on; its check is done beside the work.
+		whole, err = false, nil
+	}
 	return whole, errors.Join(err, c.close())
 }
 

@@ -71,6 +71,8 @@ func openReader(dir string, known int) (*Reader, error) {
 // awaitLog waits for a log to have a header and something behind it. A writer that starts comes to that soon; where there is
 // none, SQLite would try for ten seconds.
 func awaitLog(dir, path string) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
 	for range 20 {
 		begun, err := logBegun(path)
 		if err != nil {
@@ -84,7 +86,7 @@ func awaitLog(dir, path string) error {
 		} else if size == 0 {
 			return nil
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-tick.C
 	}
 	return noLogError(dir, errors.New("it has no header, or nothing behind it"))
 }

@@ -1,9 +1,13 @@
 package inbox
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -160,5 +164,58 @@ func TestGarbageLog(t *testing.T) {
 	list, err := i.Reader().Quarantined(ctx, 0, 100)
 	if err != nil || len(list) == 0 || list[len(list)-1].To != int64(len(want)) || list[len(list)-1].Reason != reasonLost {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// childReads holds a reader open until its standard input ends.
+func childReads(dir string) {
+	r, err := OpenReader(dir)
+	if err == nil {
+		_, err = r.Head(ctx)
+	}
+	fmt.Println("reads", err)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// TestIndexLeftHalfWritten: a writer that dies as it writes the index of the log leaves one that a reader may still hold. Only
+// a writer can make it anew, so the start does not stop at it.
+func TestIndexLeftHalfWritten(t *testing.T) {
+	dir := t.TempDir()
+	i := open(t, Options{Dir: dir})
+	add(t, i, request(profiles, "1"))
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := dialWriter(filepath.Join(dir, databaseFile)) // whose close leaves what it wrote in the log
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.exec("REPLACE INTO meta SELECT * FROM meta"); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "SLUICE_INBOX_READER="+dir)
+	in, inErr := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	if err := errors.Join(inErr, outErr, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "reads <nil>\n" {
+		t.Errorf("the reader says %q, %v", line, err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, databaseFile+"-shm"), os.O_RDWR, 0)
+	if err = errors.Join(err, c.close()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(make([]byte, 48), 48) // the second copy of its header
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if page := readAll(t, open(t, Options{Dir: dir}).Reader(), Query{}); len(page.Records) != 1 {
+		t.Errorf("%+v", page)
+	}
+	if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
+		t.Error(err)
 	}
 }
