@@ -239,21 +239,30 @@ func replayable(ctx context.Context, s job.InboxStore, r replayFlags) (seqs []in
 	return seqs, nil
 }
 
-// replay repeats requests at a bounded pace. What was done is told also if it ends early.
+// replay repeats requests at a bounded pace. If it ends early, the error names the last one that was done, so that one can go
+// on behind it. So ctx counts only between requests: one that was given up while it waits may come to be done all the same.
 func (a *app) replay(ctx context.Context, own job.InboxOwner, seqs []int64, r replayFlags, f *inboxFlags) error {
 	tick := time.NewTicker(time.Duration(float64(time.Second) / r.rate))
 	defer tick.Stop()
+	early := func(done int, err error) error {
+		if done == 0 {
+			return fmt.Errorf("none of %d requests was replayed: %w", len(seqs), err)
+		}
+		return fmt.Errorf("%d of %d requests were replayed, the last one %d: %w", done, len(seqs), seqs[done-1], err)
+	}
 	for i, seq := range seqs {
 		if i > 0 {
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("%d of %d requests were replayed, the last one %d: %w", i, len(seqs), seqs[i-1], context.Cause(ctx))
 			case <-tick.C:
 			}
 		}
-		receipt, err := own.Replay(ctx, seq)
+		if ctx.Err() != nil {
+			return early(i, context.Cause(ctx))
+		}
+		receipt, err := own.Replay(context.WithoutCancel(ctx), seq)
 		if err != nil {
-			return fmt.Errorf("%d of %d requests were replayed: %w", i, len(seqs), inboxFault(err))
+			return early(i, inboxFault(err))
 		}
 		if err := a.tellReceipt("replayed", seq, receipt, f); err != nil {
 			return err

@@ -35,7 +35,45 @@ type stmt struct {
 
 // dial opens the database. Each pragma is "name(value)"; query holds the URI parameters that SQLite itself reads.
 func dial(path, query string, pragmas ...string) (*conn, error) {
-	q := url.Values{"_pragma": pragmas, "_defensive": {"1"}, "_txlock": {"immediate"}}
+	c, err := connect(path, query)
+	if err != nil {
+		return nil, err
+	}
+	return c.with(pragmas)
+}
+
+// dialWriter opens the database to write to it. The log and its index stay when it is closed: a reader that may only read
+// cannot make them. That is said before the first pragma, which reads the database: else the close after one that is refused
+// would remove them.
+func dialWriter(path string) (*conn, error) {
+	c, err := connect(path, writerQuery)
+	if err != nil {
+		return nil, err
+	}
+	if wal, ok := c.c.(sqlite.FileControl); !ok {
+		err = fmt.Errorf("the driver's connection %T has no file control", c.c)
+	} else {
+		_, err = wal.FileControlPersistWAL("main", 1)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c.with(writerPragmas)
+}
+
+// with runs pragmas on a new connection, and closes it if one fails.
+func (c *conn) with(pragmas []string) (*conn, error) {
+	for _, p := range pragmas {
+		if err := c.exec("PRAGMA " + p); err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+	}
+	return c, nil
+}
+
+// connect opens the file, and does not read it yet.
+func connect(path, query string) (*conn, error) {
+	q := url.Values{"_txlock": {"immediate"}}
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query + "&" + q.Encode()}
 	if !strings.HasPrefix(u.Path, "/") {
 		u.Opaque, u.Path = (&url.URL{Path: u.Path}).EscapedPath(), ""

@@ -9,6 +9,7 @@
 //	inbox.db, inbox.db-wal, inbox.db-shm   an SQLite database in WAL mode
 //	head                                   the last sequence that was answered: see below
 //	lock                                   the process id of the writer
+//	inbox.db-salvaged                      the database that a salvage has made, until it takes the place of the old one
 //
 // SQLite's pages carry no checksum, and a write-ahead log that is damaged in its middle is silently cut there. So the
 // package trusts neither:

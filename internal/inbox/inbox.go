@@ -14,7 +14,6 @@ import (
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/state/disk"
-	"modernc.org/sqlite"
 )
 
 // What Append and its siblings may answer. All but ErrTooLarge mean "not now": the sender should be told to come again.
@@ -121,31 +120,31 @@ func Open(ctx context.Context, opts Options) (*Inbox, error) {
 
 func (i *Inbox) open(ctx context.Context) error {
 	path := filepath.Join(i.opts.Dir, databaseFile)
-	if err := i.claim(path); err != nil {
+	if err := i.claim(); err != nil {
+		return err
+	}
+	if err := finishSalvage(path, i.opts.hook); err != nil {
+		return err
+	}
+	whole, err := inspect(ctx, path, &i.opts)
+	if err != nil {
+		return err
+	}
+	i.whole.Store(whole)
+	if err := makeFile(path); err != nil {
 		return err
 	}
 	known, err := readHead(i.opts.Dir)
 	if err != nil {
 		return err
 	}
-	if i.c, err = dial(path, "mode=rw", writerPragmas...); err != nil {
+	if i.c, err = dialWriter(path); err != nil {
 		return err
 	}
 	m, err := i.prepare(path)
 	if err != nil {
 		return err
 	}
-	unclean := m.clean == 0
-	size, err := i.c.number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
-	if err != nil {
-		return err
-	}
-	if unclean && size <= i.opts.CheckBytes {
-		if err := quickCheck(ctx, i.c); err != nil {
-			return err
-		}
-	}
-	i.whole.Store(!unclean || size <= i.opts.CheckBytes)
 	if m, err = i.begin(m, known.of(m)); err != nil {
 		return err
 	}
@@ -173,26 +172,13 @@ func (i *Inbox) open(ctx context.Context) error {
 	return nil
 }
 
-// claim makes and locks the folder. The database file is made here, since SQLite would make it readable for all.
-func (i *Inbox) claim(path string) error {
-	if err := os.MkdirAll(i.opts.Dir, 0o700); err != nil {
-		return err
+// claim makes and locks the folder.
+func (i *Inbox) claim() error {
+	err := os.MkdirAll(i.opts.Dir, 0o700)
+	if err == nil {
+		i.lock, err = lockDir(i.opts.Dir)
 	}
-	var err error
-	if i.lock, err = lockDir(i.opts.Dir); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return disk.SyncDir(i.opts.Dir)
+	return err
 }
 
 // lockDir makes this process the only one that may write.
@@ -212,14 +198,6 @@ func (i *Inbox) prepare(path string) (meta, error) {
 	}
 	if err := assert(i.c, fmt.Sprint(version)); err != nil {
 		return meta{}, err
-	}
-	if wal, ok := i.c.c.(sqlite.FileControl); ok {
-		// The log and its index stay when we close: a reader that may only read cannot make them.
-		if _, err := wal.FileControlPersistWAL("main", 1); err != nil {
-			return meta{}, err
-		}
-	} else {
-		return meta{}, fmt.Errorf("the driver's connection %T has no file control", i.c.c)
 	}
 	if i.opts.maxPages > 0 {
 		if err := i.c.exec(fmt.Sprintf("PRAGMA max_page_count = %d", i.opts.maxPages)); err != nil {

@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 		child(dir)
 		return
 	}
+	if dir := os.Getenv("SLUICE_INBOX_READER"); dir != "" {
+		childReads(dir)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

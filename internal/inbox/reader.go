@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sluicehq/sluice/connector"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -37,11 +38,21 @@ func OpenReader(dir string) (*Reader, error) { return openReader(dir, len(migrat
 // openReader takes formats up to known.
 func openReader(dir string, known int) (*Reader, error) {
 	path := filepath.Join(dir, databaseFile)
+	if _, err := os.Stat(path + salvagedEnd); err == nil {
+		return nil, connector.Configf("If none is running, start the receiver on that folder: it finishes it",
+			"a salvage of the inbox %s was cut short, or is at its end", dir)
+	}
+	if err := checkSizes(path); err != nil {
+		return nil, readError(dir, err)
+	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {
 		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 			return nil, connector.Configf("Start the receiver on that folder once; if the inbox was copied, copy all its files",
 				"there is no inbox in %s: %s is missing", dir, filepath.Base(name))
 		}
+	}
+	if err := awaitLog(dir, path); err != nil {
+		return nil, err
 	}
 	c, err := dial(path, readerQuery, "busy_timeout(5000)", "query_only(1)", "mmap_size(0)", "cell_size_check(1)", "trusted_schema(0)")
 	if err != nil {
@@ -55,6 +66,35 @@ func openReader(dir string, known int) (*Reader, error) {
 		return nil, errors.Join(readError(dir, err), c.close())
 	}
 	return r, nil
+}
+
+// awaitLog waits for a log to have a header and something behind it. A writer that starts comes to that soon; where there is
+// none, SQLite would try for ten seconds.
+func awaitLog(dir, path string) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 20 {
+		begun, err := logBegun(path)
+		if err != nil {
+			return readError(dir, err)
+		}
+		if begun {
+			return nil
+		}
+		if size, err := fileSize(path + "-wal"); err != nil {
+			return readError(dir, err)
+		} else if size == 0 {
+			return nil
+		}
+		<-tick.C
+	}
+	return noLogError(dir, errors.New("it has no header, or nothing behind it"))
+}
+
+// noLogError: the log cannot tell which of the two it was.
+func noLogError(dir string, err error) error {
+	return connector.Transientf("Keep a copy of the folder, then start the receiver on it: if requests are lost, it names them",
+		"the inbox %s cannot be read: its writer died as it started, or its log %s-wal is damaged: %w", dir, databaseFile, err)
 }
 
 // Close frees the connection. It is no error to close twice.
@@ -79,8 +119,7 @@ func readError(dir string, err error) error {
 	case codeOf(err) == sqlite3.SQLITE_BUSY, codeOf(err) == sqlite3.SQLITE_READONLY:
 		return connector.Transientf("Try again", "the inbox %s cannot be read while its writer starts: %w", dir, err)
 	case codeOf(err) == sqlite3.SQLITE_PROTOCOL:
-		return connector.Transientf("Start it on that folder again",
-			"the inbox %s cannot be read: its writer has ended as it began to write: %w", dir, err)
+		return noLogError(dir, err)
 	}
 	return connector.Transientf("Check that this user may read the files of the folder", "the inbox %s cannot be read: %w", dir, err)
 }

@@ -92,6 +92,8 @@ func damagef(what string, args ...any) error {
 		"the inbox is damaged: %w", fmt.Errorf(what+": %w", append(args, ErrDamaged)...))
 }
 
+const writerQuery = "mode=rw&_defensive=1"
+
 // writerPragmas are set when the writer opens the database, and assert holds them to it. FULL syncs each commit; NORMAL
 // would lose the last ones with the power. The full fsync is for systems whose plain one stops at the disk's cache.
 var writerPragmas = []string{

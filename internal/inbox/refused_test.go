@@ -1,0 +1,221 @@
+package inbox
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluicehq/sluice/connector"
+)
+
+// writeFiles makes a folder of files.
+func writeFiles(t *testing.T, files map[string][]byte) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, b := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// filesOf is the listing of a folder but for the lock.
+func filesOf(t *testing.T, dir string) (list string) {
+	t.Helper()
+	for _, line := range strings.SplitAfter(listing(t, dir), "\n") {
+		if !strings.HasPrefix(line, lockName+" ") {
+			list += line
+		}
+	}
+	return list
+}
+
+func startAndStop(dir string) error {
+	i, err := Open(ctx, Options{Dir: dir})
+	if err == nil {
+		err = i.Close()
+	}
+	return err
+}
+
+// breakPages spoils n pages behind so many.
+func breakPages(db string, behind, n int) error {
+	f, err := os.OpenFile(db, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xff}, n*4096), int64(behind)*4096)
+	return errors.Join(err, f.Close())
+}
+
+// TestRefusedStaysAsItIs: a start that is refused, and a reader, change and remove no file: the log may be the only copy of
+// what was acknowledged.
+func TestRefusedStaysAsItIs(t *testing.T) {
+	files, _ := sample(t)
+	for what, spoil := range map[string]func(dir, db string) error{
+		"cut":                      func(_, db string) error { return os.Truncate(db, 21_000) },
+		"empty":                    func(_, db string) error { return os.Truncate(db, 0) },
+		"missing":                  func(_, db string) error { return os.Remove(db) },
+		"garbage":                  func(_, db string) error { return os.WriteFile(db, bytes.Repeat([]byte("garbage "), 4096), 0o600) },
+		"zeros":                    func(_, db string) error { return os.WriteFile(db, make([]byte, 32<<10), 0o600) },
+		"broken pages":             func(_, db string) error { return breakPages(db, 8, 3) },
+		"cut, and closed in order": func(dir, db string) error { return errors.Join(startAndStop(dir), os.Truncate(db, 21_000)) },
+		// the root of the table of endpoints
+		"a broken page, and closed in order": func(dir, db string) error { return errors.Join(startAndStop(dir), breakPages(db, 3, 1)) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			dir := writeFiles(t, files)
+			if err := spoil(dir, filepath.Join(dir, databaseFile)); err != nil {
+				t.Fatal(err)
+			}
+			before := filesOf(t, dir)
+			if r, err := OpenReader(dir); err == nil {
+				if _, err := r.Read(ctx, Query{}); err != nil && !errors.Is(err, ErrDamaged) {
+					t.Error(err)
+				}
+				if err := r.Close(); err != nil {
+					t.Error(err)
+				}
+			} else if !errors.Is(err, ErrDamaged) {
+				t.Errorf("the reader: %v", err)
+			}
+			if after := filesOf(t, dir); after != before {
+				t.Errorf("the reader changed\n%s\nto\n%s", before, after)
+			}
+			if _, err := Open(ctx, Options{Dir: dir}); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "sluice inbox salvage") {
+				t.Errorf("the start: %v", err)
+			}
+			if after := filesOf(t, dir); after != before {
+				t.Errorf("the start changed\n%s\nto\n%s", before, after)
+			}
+		})
+	}
+}
+
+// TestForeignDatabase: one of something else is not touched, nor one of a later format.
+func TestForeignDatabase(t *testing.T) {
+	for _, text := range []string{"CREATE TABLE theirs (a)", "PRAGMA application_id = 0x536c6962; PRAGMA user_version = 99"} {
+		dir := t.TempDir()
+		c, err := dial(filepath.Join(dir, databaseFile), "mode=rwc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(c.exec(text), c.close()); err != nil {
+			t.Fatal(err)
+		}
+		before := filesOf(t, dir)
+		if _, err := Open(ctx, Options{Dir: dir}); connector.KindOf(err) != connector.KindConfig || errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if after := filesOf(t, dir); after != before {
+			t.Errorf("%s: before\n%s\nafter\n%s", text, before, after)
+		}
+	}
+}
+
+// TestFirstStartDied: what the first start leaves in each moment before the schema is there is no damage.
+func TestFirstStartDied(t *testing.T) {
+	for what, files := range map[string]map[string][]byte{
+		"no byte":          {databaseFile: nil},
+		"an empty log":     {databaseFile: nil, databaseFile + "-wal": nil},
+		"a hot journal":    {databaseFile: make([]byte, 4096), databaseFile + "-journal": append([]byte("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x10\x00"), make([]byte, 484)...)},
+		"no index of logs": {},
+	} {
+		dir := writeFiles(t, files)
+		i, err := Open(ctx, Options{Dir: dir})
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		add(t, i, request(profiles, "1"))
+		if err := i.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestGarbageLog: a log that is none is told soon, with what to do; the start then names what was lost with it.
+func TestGarbageLog(t *testing.T) {
+	files, want := sample(t)
+	files[databaseFile+"-wal"] = bytes.Repeat([]byte("garbage "), 4096)
+	dir := writeFiles(t, files)
+	before, start := filesOf(t, dir), time.Now()
+	_, err := OpenReader(dir)
+	if connector.KindOf(err) != connector.KindTransient || !strings.Contains(err.Error(), "died as it started, or its log inbox.db-wal is damaged") ||
+		!strings.Contains(err.Error(), "Keep a copy of the folder") {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if after := filesOf(t, dir); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+	i := open(t, Options{Dir: dir})
+	list, err := i.Reader().Quarantined(ctx, 0, 100)
+	if err != nil || len(list) == 0 || list[len(list)-1].To != int64(len(want)) || list[len(list)-1].Reason != reasonLost {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// childReads holds a reader open until its standard input ends.
+func childReads(dir string) {
+	r, err := OpenReader(dir)
+	if err == nil {
+		_, err = r.Head(ctx)
+	}
+	fmt.Println("reads", err)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// TestIndexLeftHalfWritten: a writer that dies as it writes the index of the log leaves one that a reader may still hold. Only
+// a writer can make it anew, so the start does not stop at it.
+func TestIndexLeftHalfWritten(t *testing.T) {
+	dir := t.TempDir()
+	i := open(t, Options{Dir: dir})
+	add(t, i, request(profiles, "1"))
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := dialWriter(filepath.Join(dir, databaseFile)) // whose close leaves what it wrote in the log
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.exec("REPLACE INTO meta SELECT * FROM meta"); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "SLUICE_INBOX_READER="+dir)
+	in, inErr := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	if err := errors.Join(inErr, outErr, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "reads <nil>\n" {
+		t.Errorf("the reader says %q, %v", line, err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, databaseFile+"-shm"), os.O_RDWR, 0)
+	if err = errors.Join(err, c.close()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(make([]byte, 48), 48) // the second copy of its header
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if page := readAll(t, open(t, Options{Dir: dir}).Reader(), Query{}); len(page.Records) != 1 {
+		t.Errorf("%+v", page)
+	}
+	if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
+		t.Error(err)
+	}
+}
