@@ -48,6 +48,9 @@ type Config struct {
 	Webhooks []Webhook
 	// Endpoint chooses among the vendor's endpoints; nil: all.
 	Endpoint func(inbox.Endpoint) bool
+	// Await says whether anything came in yet that Endpoint chooses; nil: it is not asked. Until it did, nothing is read and
+	// the position does not move, whatever else came in. It is asked by Open and, under Follow, again and again.
+	Await func(context.Context) (bool, error)
 	// Head is the last request that is read; 0: the last one when the Reader is opened. Without meaning under Follow.
 	Head   int64
 	Follow bool // wait at the end for more
@@ -141,6 +144,9 @@ func (r *Reader) Open(ctx context.Context, from connector.Position) error {
 			"stream", r.Stream.Name, "position", row, "end", inbox.RowSeq(head, lastItem))
 	}
 	r.fetch = fetcher{r: r, after: consumed(row), head: head, begins: from == nil && head > 0}
+	if err := r.fetch.await(ctx); err != nil {
+		return fmt.Errorf("read the inbox: %w", err)
+	}
 	r.start(context.WithoutCancel(ctx))
 	return nil
 }
@@ -196,7 +202,7 @@ func (r *Reader) wait(ctx context.Context) error {
 		select {
 		case s, more := <-r.line:
 			if !more {
-				if r.end = io.EOF; r.fresh {
+				if r.end = io.EOF; r.fresh && !(r.fetch.awaits && r.fetch.head > 0) {
 					r.held = append(r.held, connector.Batch{Stream: r.Stream.Name, Bytes: batchOverhead, Pos: positionAt(0)})
 				}
 				return nil

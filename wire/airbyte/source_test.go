@@ -65,7 +65,7 @@ func shelfStreams() []connector.Stream {
 // source is the Source over the shelf.
 func (s *shelf) source() Source {
 	return Source{
-		Spec: []byte(spec), Check: func(context.Context, []byte) error { return nil }, StateRows: 9, Alloc: s.mem,
+		Spec: []byte(spec), Check: func(context.Context, []byte, *slog.Logger) error { return nil }, StateRows: 9, Alloc: s.mem,
 		Streams: func(context.Context, []byte) ([]connector.Stream, error) { return shelfStreams(), nil },
 		Open: func(_ context.Context, _ []byte, from map[string]connector.Position, _ *slog.Logger) (Sync, error) {
 			s.begun = from

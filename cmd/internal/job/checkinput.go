@@ -55,6 +55,12 @@ func (in *Input) checkSource(ctx context.Context, t *Target) (found string, note
 		found = fmt.Sprintf("the inbox can be read for the stream %s of %s", s.Stream.Name, s.Vendor.Title)
 	}
 	notes = missing(t, s.Stream.Name, &sample)
+	switch text, err := s.checkEndpoints(ctx); {
+	case err != nil:
+		return "", nil, err
+	case text != "":
+		notes = append(notes, text)
+	}
 	switch text, waits, err := in.retention(t); {
 	case err != nil:
 		return "", nil, err

@@ -18,7 +18,7 @@ import (
 
 // heard is an inbox that notes what it is told, beside what was saved.
 type heard struct {
-	inbox.Log
+	InboxStore
 	notes []string
 	fault error
 }
