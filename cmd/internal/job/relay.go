@@ -159,6 +159,17 @@ func (s *Source) choose(name string) error {
 // Events reports whether the rows are changes that the CRM told, rather than states that it was asked for.
 func (s *Source) Events() bool { return s.puller == nil }
 
+// side names what is asked for rows.
+func (s *Source) side() string {
+	switch {
+	case s.puller != nil:
+		return s.Vendor.Title
+	case s.from.Receiver != "":
+		return "the receiver " + s.from.Receiver
+	}
+	return "the inbox " + s.from.Inbox
+}
+
 // Check makes the vendor's harmless call, or looks whether the inbox can be read.
 func (s *Source) Check(ctx context.Context) error {
 	if s.puller != nil {
