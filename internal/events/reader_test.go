@@ -270,7 +270,7 @@ func TestEmptyInbox(t *testing.T) {
 func TestPositions(t *testing.T) {
 	for _, bad := range []string{`{}`, `{"seq":1}`, `{"v":1}`, `{"seq":1,"v":2}`, `{"seq":-1,"v":1}`, `{"seq":1.5,"v":1}`, `{"seq":"1","v":1}`, `{"seq":9223372036854775807,"v":1}`,
 		`{"seq":99999999999999999999,"v":1}`, `{"seq":1,"v":1,"x":1}`, `{"seq":1,"v":1}{}`, `{"seq":1,"v":1}]`, `null`, `1`, `[]`, `x`, ``, `{"seq":null,"v":1}`} {
-		if _, err := events.ParsePosition(connector.Position(bad)); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), "Refresh") {
+		if _, err := events.ParsePosition(connector.Position(bad)); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), connector.ReadAnew) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
