@@ -8,6 +8,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
+// ReadAnew is what to do about a position from which a stream cannot go on, whoever keeps the position.
+const ReadAnew = "Read the stream from its beginning: with `sluice run --from-start`, or in Airbyte by clearing the stream"
+
 // Source is what a vendor gives back, as streams of rows: webhooks that it sends and queries that it answers. Like
 // Vendor it is a value, and all its functions are pure.
 type Source struct {

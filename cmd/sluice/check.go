@@ -44,16 +44,20 @@ func (a *app) check() *cobra.Command {
 // checkAll looks at input, folders and CRM, and tells of every fault, not of the first one only.
 func (a *app) checkAll(ctx context.Context, path string, p *job.Pipeline, t *job.Target, in *job.Input) error {
 	ok := func(format string, args ...any) { _, _ = fmt.Fprintf(a.out, "ok    "+format+"\n", args...) }
-	ok("%s: the file and its mapping are sound", path)
+	unfit := in.CheckMapping(t)
+	if unfit == nil {
+		ok("%s: the file and its mapping are sound", path)
+	}
 	found, notes, err := in.Check(ctx, t)
-	faults := []error{err}
+	faults := []error{unfit, err}
 	if err == nil {
 		ok("%s", printable(found))
+		faults = append(faults, in.CheckPosition(ctx, t))
 	}
 	for _, n := range notes {
 		_, _ = fmt.Fprintf(a.out, "note  %s\n", printable(n))
 	}
-	folders := in.CheckFolders()
+	folders := in.CheckFolders(ctx, t)
 	if len(folders) == 0 {
 		ok("rejects go to %s, the position to %s: both can be written", p.RejectsDir(), p.StateDir())
 	}

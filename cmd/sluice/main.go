@@ -38,9 +38,10 @@ func (a *app) log() *slog.Logger {
 }
 
 // run is main without the process: it returns the exit code.
-func run(args []string, in io.Reader, out, errw io.Writer) int {
+func run(args []string, in io.Reader, stdout, errw io.Writer) int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
+	out := &output{to: stdout}
 	a := &app{in: in, out: out, err: errw}
 	root := &cobra.Command{
 		Use:           "sluice",
@@ -61,6 +62,9 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(a.demo(), a.runCmd(), a.check(), a.explain(), a.lint(), a.test(), a.infer(), a.rejects(), a.sandbox(), a.receive(), a.inbox(), a.version())
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = out.failure()
+	}
 	code := exitCode(ctx, err)
 	if err != nil && !errors.Is(err, errSilent) {
 		_, _ = fmt.Fprintln(errw, "sluice:", err)

@@ -136,9 +136,12 @@ func (a *app) checkReceive(file string) error {
 		_, _ = fmt.Fprintln(a.out, "ok    the TLS files fit")
 	}
 	dir := r.InboxDir()
+	if err := inbox.Foresee(dir); err != nil {
+		return errors.Join(append(faults, err)...)
+	}
 	switch rd, err := inbox.OpenReader(dir); {
 	case err == nil:
-		_, _ = fmt.Fprintf(a.out, "ok    the inbox %s can be read\n", dir)
+		_, _ = fmt.Fprintf(a.out, "ok    the inbox %s can be read and written to\n", dir)
 		faults = append(faults, rd.Close())
 	case noInbox(dir):
 		_, _ = fmt.Fprintf(a.out, "note  there is no inbox in %s yet: the receiver will make it\n", dir)

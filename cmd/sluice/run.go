@@ -40,7 +40,7 @@ Exit codes: 0 done, 1 failed, 2 bad configuration, 3 more rejected rows than all
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.runPipeline(cmd.Context(), args[0], f) },
 	}
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the requests, secrets masked, and send nothing")
-	cmd.Flags().Int64Var(&f.limit, "limit", 0, "stop after this many rows")
+	cmd.Flags().Int64Var(&f.limit, "limit", 0, "stop after this many rows, to try a pipeline: the position moves behind whole batches of input only, so the next run may begin with the same rows")
 	cmd.Flags().BoolVar(&f.fresh, "from-start", false, "forget the position of earlier runs and begin at the start of the input")
 	cmd.Flags().BoolVar(&f.follow, "follow", false, "wait for more input at its end, until a signal")
 	cmd.Flags().StringVar(&f.report, "report", "", "write what the run came to as JSON to this file")
@@ -203,12 +203,26 @@ func (a *app) finish(res *result, f runFlags) error {
 		if f.dryRun {
 			fmt.Fprintln(out, "  a dry run: nothing was sent, and nothing is remembered")
 		}
+		if f.limit > 0 && res.save != nil {
+			res.tellLimit(out)
+		}
 	}
 	err := res.Err
 	if f.report != "" {
 		err = errors.Join(err, res.write(f.report))
 	}
 	return err
+}
+
+// tellLimit says what of a run that --limit ended comes again: a position stands behind a whole batch of the input.
+func (r *result) tellLimit(w io.Writer) {
+	switch {
+	case r.Report.Complete || r.Report.Read == 0:
+	case r.Report.Position == nil:
+		fmt.Fprintln(w, "  --limit: the position was not moved; these rows go again")
+	default:
+		fmt.Fprintln(w, "  --limit: the position was moved behind the last whole batch of input; rows after it go again")
+	}
 }
 
 // sizeOf returns the reader's own count of bytes, nil if it keeps none.

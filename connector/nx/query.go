@@ -92,19 +92,18 @@ func (p *puller) read(from connector.Position) (position, error) {
 	if from == nil {
 		return position{Of: p.account, Since: p.start}, nil
 	}
-	const fix = "Reset the state of the stream to read it from the beginning"
 	var at position
 	d := json.NewDecoder(bytes.NewReader(from))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&at); err != nil || d.More() {
-		return at, connector.Configf(fix, "the saved position of %s cannot be read", streamContacts)
+		return at, connector.Configf(connector.ReadAnew, "the saved position of %s cannot be read", streamContacts)
 	}
 	if at.Of != p.account {
-		return at, connector.Configf(fix+", or put the old tenant_id and app_key back", "the saved position belongs to the account %q, not to %q", at.Of, p.account)
+		return at, connector.Configf(connector.ReadAnew+", or put the old tenant_id and app_key back", "the saved position belongs to the account %q, not to %q", at.Of, p.account)
 	}
 	for _, text := range []string{at.Since, at.Began, at.Top} {
 		if _, err := time.Parse(time.DateTime, text); text != "" && err != nil {
-			return at, connector.Configf(fix, "the saved position of %s holds %q for a time", streamContacts, text)
+			return at, connector.Configf(connector.ReadAnew, "the saved position of %s holds %q for a time", streamContacts, text)
 		}
 	}
 	if at.After == nil && !p.follow { // it ended a walk when incremental was still set

@@ -196,7 +196,7 @@ func TestForeignPositions(t *testing.T) {
 		`{"of":"144/sandbox=app","since":"yesterday"}`, `{"of":"144/sandbox=app"} {}`, `{"of":"144/sandbox=app","top":"2026-01-06T00:00:00Z"}`} {
 		var req connector.Request
 		err := w.puller.AppendQuery(&req, connector.Position(bad))
-		if connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), "Reset the state") {
+		if connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), connector.ReadAnew) {
 			t.Errorf("%q: %v", bad, err)
 		}
 		if _, _, err := w.puller.ParsePage(&connector.Response{Status: 200}, connector.Position(bad), nil); connector.KindOf(err) != connector.KindConfig {

@@ -51,16 +51,14 @@ func (p *imports) read(from connector.Position) (at importPosition, place int, e
 			return at, i, nil
 		}
 	}
-	return at, 0, connector.Configf(fixPosition, "the saved position is at the import %q of the account %q, which is not configured", at.ID, at.Of)
+	return at, 0, connector.Configf(connector.ReadAnew, "the saved position is at the import %q of the account %q, which is not configured", at.ID, at.Of)
 }
-
-const fixPosition = "Reset the state of the stream to read it from the beginning"
 
 func readPosition(from connector.Position, at any, stream string) error {
 	d := json.NewDecoder(bytes.NewReader(from))
 	d.DisallowUnknownFields()
 	if err := d.Decode(at); err != nil || d.More() {
-		return connector.Configf(fixPosition, "the saved position of %s cannot be read", stream)
+		return connector.Configf(connector.ReadAnew, "the saved position of %s cannot be read", stream)
 	}
 	return nil
 }
@@ -74,7 +72,7 @@ func (p *imports) AppendQuery(req *connector.Request, from connector.Position) e
 	if at.Callback != nil {
 		found, err := p.AppendFetch(req, at.Callback)
 		if err == nil && !found {
-			return connector.Configf(fixPosition, "the saved position of %s says of no list where it is", streamImports)
+			return connector.Configf(connector.ReadAnew, "the saved position of %s says of no list where it is", streamImports)
 		}
 		return err
 	}

@@ -150,7 +150,7 @@ func TestForeignPositions(t *testing.T) {
 		p := puller(t, stream, map[string]any{"imports": []any{map[string]any{"unique_id": importID}}})
 		for _, bad := range positions {
 			var req connector.Request
-			if err := p.AppendQuery(&req, connector.Position(bad)); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), "Reset the state") {
+			if err := p.AppendQuery(&req, connector.Position(bad)); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), connector.ReadAnew) {
 				t.Errorf("%s %s: %v", stream, bad, err)
 			}
 		}

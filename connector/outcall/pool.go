@@ -78,9 +78,9 @@ func (p *pool) read(from connector.Position) (at poolPosition, err error) {
 	}
 	switch {
 	case at.Of != p.of:
-		return at, connector.Configf(fixPosition+", or put the old user_id and sub_user_id back", "the saved position belongs to the account %q, not to %q", at.Of, p.of)
+		return at, connector.Configf(connector.ReadAnew+", or put the old user_id and sub_user_id back", "the saved position belongs to the account %q, not to %q", at.Of, p.of)
 	case at.Page < 1 || at.Page > math.MaxInt32 || at.Size < 1 || at.Size > pageSize:
-		return at, connector.Configf(fixPosition, "the saved position of %s names page %d of %d customers", streamContacts, at.Page, at.Size)
+		return at, connector.Configf(connector.ReadAnew, "the saved position of %s names page %d of %d customers", streamContacts, at.Page, at.Size)
 	}
 	return at, nil
 }

@@ -78,11 +78,11 @@ func (p *puller) at(from connector.Position) (int, error) {
 	}
 	var at place
 	if err := json.Unmarshal(from, &at); err != nil {
-		return 0, connector.Configf("Reset the state of the stream contacts", "the position %s is none of the stream contacts", restapi.Clip(string(from)))
+		return 0, connector.Configf(connector.ReadAnew, "the position %s is none of the stream contacts", restapi.Clip(string(from)))
 	}
 	i := slices.Index(p.accounts, at.Account)
 	if i < 0 {
-		return 0, connector.Configf("Put it back, or reset the state of the stream contacts", "the account %q, which was to be asked next, is not in whatsapp_accounts any more", at.Account)
+		return 0, connector.Configf(connector.ReadAnew+", or put the account back", "the account %q, which was to be asked next, is not in whatsapp_accounts any more", at.Account)
 	}
 	return i, nil
 }

@@ -108,14 +108,17 @@ func (d *decoder) bounds(v *value, shown func() string, f *connector.Field) *val
 	case err != nil:
 		d.fault(v.place, v.path, "%s is out of range", shown())
 	case f.Min != nil && x < *f.Min:
-		d.fault(v.place, v.path, "%s is too small: at least %v", shown(), *f.Min)
+		d.fault(v.place, v.path, "%s is too small: at least %s", shown(), decimal(*f.Min))
 	case f.Max != nil && x > *f.Max:
-		d.fault(v.place, v.path, "%s is too large: at most %v", shown(), *f.Max)
+		d.fault(v.place, v.path, "%s is too large: at most %s", shown(), decimal(*f.Max))
 	default:
 		return v
 	}
 	return nil
 }
+
+// decimal writes a bound as people do, without an exponent.
+func decimal(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
 var (
 	integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)

@@ -14,7 +14,18 @@ type fetcher struct {
 	r           *Reader
 	after, head int64 // requests
 	begins      bool  // nothing was read before, and the inbox was in use: what retention took is nobody's loss
+	awaits      bool  // what came in is not for this reader, as far as it is known
 	wait        time.Duration
+}
+
+// await asks whether there is anything for this reader.
+func (f *fetcher) await(ctx context.Context) error {
+	if f.r.Await == nil {
+		return nil
+	}
+	some, err := f.r.Await(ctx)
+	f.awaits = err == nil && !some
+	return err
 }
 
 // run reads until the head, or, under Follow, until ctx ends. An error is the last thing in the line.
@@ -48,10 +59,15 @@ func (f *fetcher) next(ctx context.Context, page *inbox.Page) (bool, error) {
 		switch {
 		case ctx.Err() != nil:
 			return false, ctx.Err()
-		case f.after >= f.head && !f.r.Follow:
+		case (f.after >= f.head || f.awaits) && !f.r.Follow:
 			return false, nil
 		case f.after >= f.head:
 			if err := f.sleep(ctx); err != nil {
+				return false, err
+			}
+			continue
+		case f.awaits:
+			if err := f.again(ctx); err != nil {
 				return false, err
 			}
 			continue
@@ -126,6 +142,18 @@ func (f *fetcher) sleep(ctx context.Context) error {
 	}
 	if head > f.head {
 		f.head, f.wait = head, 0
+	}
+	return nil
+}
+
+// again waits and asks again whether there is anything for this reader.
+func (f *fetcher) again(ctx context.Context) error {
+	if err := f.pause(ctx); err != nil {
+		return err
+	}
+	if err := f.await(ctx); err != nil {
+		f.awaits = true // as it was
+		return f.outage(ctx, err)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (p Place) of(id inbox.Identity) bool { return p.ID == 0 || id == 0 || p.ID 
 func badPosition(pos connector.Position, why error) error {
 	const most = 200
 	text := string(pos[:min(len(pos), most)])
-	return connector.Configf("Refresh or clear the stream, so that it is read from the beginning; a position made by a newer version needs that version",
+	return connector.Configf(connector.ReadAnew+"; a position made by a newer version needs that version",
 		"the position %s is none of an event stream: %w", strings.ToValidUTF8(text, "\uFFFD"), why)
 }
 

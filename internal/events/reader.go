@@ -48,6 +48,9 @@ type Config struct {
 	Webhooks []Webhook
 	// Endpoint chooses among the vendor's endpoints; nil: all.
 	Endpoint func(inbox.Endpoint) bool
+	// Await says whether anything came in yet that Endpoint chooses; nil: it is not asked. Until it did, nothing is read and
+	// the position does not move, whatever else came in. It is asked by Open and, under Follow, again and again.
+	Await func(context.Context) (bool, error)
 	// Head is the last request that is read; 0: the last one when the Reader is opened. Without meaning under Follow.
 	Head   int64
 	Follow bool // wait at the end for more
@@ -140,6 +143,9 @@ func (r *Reader) Open(ctx context.Context, from connector.Position) error {
 	}
 	r.seq, r.from, r.fresh = column[0], at.Row, from == nil
 	r.fetch = fetcher{r: r, after: consumed(at.Row), head: head, begins: from == nil && head > 0}
+	if err := r.fetch.await(ctx); err != nil {
+		return fmt.Errorf("read the inbox: %w", err)
+	}
 	r.start(context.WithoutCancel(ctx))
 	return nil
 }
@@ -155,10 +161,10 @@ func (r *Reader) place(at *Place, head int64) error {
 			"stream", r.Stream.Name, "position_of", at.ID.String(), "inbox", r.id.String())
 		at.Row = 0
 	case at.Row > end && (r.Follow || r.Strict):
-		return connector.Configf("Is it the position of another inbox? Read the stream from the beginning",
+		return connector.Configf("Is it the position of another inbox? "+connector.ReadAnew,
 			"the position is behind the end of the inbox, which holds requests up to %d", head)
 	case at.Row > end:
-		r.Logger.Warn("the position is behind the end of the inbox, so nothing is read. If the inbox was replaced by a new one, refresh the stream",
+		r.Logger.Warn("the position is behind the end of the inbox, so nothing is read. If the inbox was replaced by a new one, read the stream from its beginning",
 			"stream", r.Stream.Name, "position", at.Row, "end", end)
 	}
 	return nil
@@ -220,7 +226,7 @@ func (r *Reader) wait(ctx context.Context) error {
 		select {
 		case s, more := <-r.line:
 			if !more {
-				if r.end = io.EOF; r.fresh {
+				if r.end = io.EOF; r.fresh && !(r.fetch.awaits && r.fetch.head > 0) {
 					r.held = append(r.held, connector.Batch{Stream: r.Stream.Name, Bytes: batchOverhead, Pos: r.position(0)})
 				}
 				return nil

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -187,6 +188,55 @@ func TestFollow(t *testing.T) {
 	})
 }
 
+// Until something came in for a Reader, nothing is read and the position stays; then all of it comes, what lay there before
+// as well. A Reader that follows asks again, also behind an outage.
+func TestAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, sesandbox.Webhooks{})
+		w.change(5)
+		begun := mustRead(t, w.config("profile_changes"), nil)
+		w.change(20)
+		c := w.config("profile_changes")
+		var some atomic.Bool
+		var asked atomic.Int64
+		c.Await = func(context.Context) (bool, error) { return some.Load(), nil }
+		for _, from := range []connector.Position{nil, begun.last()} {
+			if g := mustRead(t, c, from); len(g.rows) > 0 || g.last() != nil {
+				t.Errorf("behind %s: %d rows, position %s", from, len(g.rows), g.last())
+			}
+		}
+		c.Follow = true
+		c.Await = func(context.Context) (bool, error) {
+			if asked.Add(1)%3 == 0 {
+				return false, connector.Transientf("", "an outage")
+			}
+			return some.Load(), nil
+		}
+		r := events.New(c)
+		if err := r.Open(t.Context(), begun.last()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // of fake time
+		synctest.Wait()
+		if n := asked.Load(); n < 30 {
+			t.Errorf("asked %d times in a minute", n)
+		}
+		some.Store(true)
+		g := got{rows: begun.rows}
+		want := mustRead(t, w.config("profile_changes"), nil)
+		for len(g.rows) < len(want.rows) {
+			b, err := r.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.add(t, b)
+		}
+		if err := r.Close(); err != nil || !slices.Equal(g.rows, want.rows) {
+			t.Errorf("%v, %d rows, want %d", err, len(g.rows), len(want.rows))
+		}
+	})
+}
+
 // A head that is given bounds the read, whatever has come since.
 func TestHead(t *testing.T) {
 	w := newWorld(t, sesandbox.Webhooks{MaxItems: 2})
@@ -221,7 +271,7 @@ func TestPositions(t *testing.T) {
 	for _, bad := range []string{`{}`, `{"seq":1}`, `{"v":1}`, `{"seq":1,"v":2}`, `{"seq":-1,"v":1}`, `{"seq":1.5,"v":1}`, `{"seq":"1","v":1}`, `{"seq":9223372036854775807,"v":1}`,
 		`{"seq":99999999999999999999,"v":1}`, `{"seq":1,"v":1,"x":1}`, `{"seq":1,"v":1}{}`, `{"seq":1,"v":1}]`, `null`, `1`, `[]`, `x`, ``, `{"seq":null,"v":1}`,
 		`{"seq":1,"v":1,"inbox":""}`, `{"seq":1,"v":1,"inbox":"00000000"}`, `{"seq":1,"v":1,"inbox":7}`, `{"seq":1,"v":1,"inbox":"0000002a0"}`} {
-		if _, err := events.ParsePosition(connector.Position(bad)); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), "Refresh") {
+		if _, err := events.ParsePosition(connector.Position(bad)); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), connector.ReadAnew) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}

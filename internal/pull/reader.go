@@ -95,15 +95,14 @@ func (r *Reader) Open(_ context.Context, from connector.Position) error {
 		return connector.Internalf("Report this", "the reader of %s was made without a query", r.cfg.Stream.Name)
 	}
 	if from != nil {
-		const fix = "Forget the position, to read the stream from its beginning (`sluice run --from-start`)"
 		var at position
 		d := json.NewDecoder(bytes.NewReader(from))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&at); err != nil || d.More() {
-			return connector.Configf(fix, "the saved position is none of a query of %s", r.cfg.Vendor)
+			return connector.Configf(connector.ReadAnew, "the saved position is none of a query of %s", r.cfg.Vendor)
 		}
 		if at.Vendor != r.cfg.Vendor || at.Stream != r.cfg.Stream.Name {
-			return connector.Configf(fix, "the saved position is one of %s of %s, not of %s of %s", at.Stream, at.Vendor, r.cfg.Stream.Name, r.cfg.Vendor)
+			return connector.Configf(connector.ReadAnew, "the saved position is one of %s of %s, not of %s of %s", at.Stream, at.Vendor, r.cfg.Stream.Name, r.cfg.Vendor)
 		}
 		r.at = at.Page
 	}

@@ -189,7 +189,7 @@ func TestRefusals(t *testing.T) {
 		for _, from := range []string{`{"not":"ours"}`, `7`, `{"vendor":"x","stream":"contacts","page":null}`, fmt.Sprintf(`{"vendor":%q,"stream":"x","page":null}`, c.vendor.Name),
 			fmt.Sprintf(`{"vendor":%q,"stream":%q,"page":{"not":"ours"}}`, c.vendor.Name, c.stream.Name)} {
 			r, _ := c.reader(t, mem, "", Config{})
-			if err := r.Open(t.Context(), connector.Position(from)); connector.KindOf(err) != connector.KindConfig {
+			if err := r.Open(t.Context(), connector.Position(from)); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), connector.ReadAnew) {
 				t.Errorf("%s: %v", from, err)
 			}
 			closing(t, r)

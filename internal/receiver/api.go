@@ -46,7 +46,7 @@ func (r *Receiver) api() http.Handler {
 	mux.HandleFunc("POST /v1/records/{seq}/release", handle(r.again(r.box.Release)))
 	mux.HandleFunc("POST /v1/records/{seq}/replay", handle(r.again(r.box.Replay)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		answerError(w, http.StatusNotFound, apiError{Code: client.CodeConfig, Message: "the API has no such call"})
+		answerError(w, http.StatusNotFound, apiError{Code: client.CodeConfig, Message: "the API has no such call", Fix: "Use the client of the same version, and the admin address without a path"})
 	})
 	return mux
 }

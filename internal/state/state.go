@@ -97,8 +97,11 @@ func (d *Dir) probe() error {
 
 // Load returns the position saved last, nil if there is none yet. A damaged file, a file of a later version and a
 // position of another pipeline are Config errors.
-func (d *Dir) Load() (connector.Position, error) {
-	name := filepath.Join(d.path, positionFile)
+func (d *Dir) Load() (connector.Position, error) { return Peek(d.path, d.pipeline) }
+
+// Peek is Load for whoever only looks: it takes no lock, and makes no directory.
+func Peek(path, pipeline string) (connector.Position, error) {
+	name := filepath.Join(path, positionFile)
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -124,10 +127,10 @@ func (d *Dir) Load() (connector.Position, error) {
 			"the position file %s has the format %d, and this version knows up to %d", name, doc.Version, version)
 	case doc.Version != version, len(doc.Position) == 0, string(doc.Position) == "null":
 		return nil, connector.Configf(damaged, "the position file %s is damaged: it holds no position", name)
-	case doc.Pipeline != d.pipeline:
+	case doc.Pipeline != pipeline:
 		return nil, connector.Configf(
-			fmt.Sprintf("Set `state:` to a folder of its own, or delete the folder %s to read the input from the beginning", d.path),
-			"the state folder %s belongs to another pipeline (%s, but this one is %s)", d.path, doc.Pipeline, d.pipeline)
+			fmt.Sprintf("Set `state:` to a folder of its own, or delete the folder %s to read the input from the beginning", path),
+			"the state folder %s belongs to another pipeline (%s, but this one is %s)", path, doc.Pipeline, pipeline)
 	}
 	return connector.Position(doc.Position), nil
 }

@@ -23,7 +23,7 @@ type Source struct {
 	// Spec is the ConnectorSpecification, one JSON object. Values that it marks as airbyte_secret are hidden in all output.
 	Spec []byte
 	// Check tells whether the configuration works: nil if it does. An Internal error is a defect, any other the answer "no".
-	Check func(ctx context.Context, config []byte) error
+	Check func(ctx context.Context, config []byte, log *slog.Logger) error
 	// Streams lists what this configuration can read.
 	Streams func(ctx context.Context, config []byte) ([]connector.Stream, error)
 	// Open begins a sync. from holds the positions that the host handed in, which it has therefore committed: for each
@@ -63,7 +63,8 @@ func MainSource(ctx context.Context, args []string, stdout, stderr io.Writer, s 
 		case "spec":
 			return run.end(ctx, run.printSpec())
 		case "check":
-			return run.end(ctx, run.check(ctx, a, s.Check))
+			works := func(ctx context.Context, config []byte) error { return s.Check(ctx, config, run.log) }
+			return run.end(ctx, run.check(ctx, a, works))
 		case "discover":
 			return run.end(ctx, run.discover(ctx, a))
 		}

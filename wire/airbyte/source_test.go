@@ -65,7 +65,7 @@ func shelfStreams() []connector.Stream {
 // source is the Source over the shelf.
 func (s *shelf) source() Source {
 	return Source{
-		Spec: []byte(spec), Check: func(context.Context, []byte) error { return nil }, StateRows: 9, Alloc: s.mem,
+		Spec: []byte(spec), Check: func(context.Context, []byte, *slog.Logger) error { return nil }, StateRows: 9, Alloc: s.mem,
 		Streams: func(context.Context, []byte) ([]connector.Stream, error) { return shelfStreams(), nil },
 		Open: func(_ context.Context, _ []byte, from map[string]connector.Position, _ *slog.Logger) (Sync, error) {
 			s.begun = from
@@ -275,6 +275,8 @@ func TestSourceFaults(t *testing.T) {
 		{name: "shared state", catalog: sourceCatalogOf("events"), state: `[{"type":"GLOBAL","global":{"shared_state":{"x":1},"stream_states":[]}}]`, kind: "config_error", says: "all streams", whole: true},
 		{name: "old state", catalog: sourceCatalogOf("events"), state: `{"events":{"n":5}}`, kind: "config_error", says: "old form", whole: true},
 		{name: "old state in a list", catalog: sourceCatalogOf("events"), state: `[{"type":"LEGACY","data":{"n":5}}]`, kind: "config_error", says: "old form", whole: true},
+		{name: "one message of the old form", catalog: sourceCatalogOf("events"), state: `{"type":"LEGACY","data":{"n":5}}`, kind: "config_error", says: "old form", whole: true},
+		{name: "one message without content", catalog: sourceCatalogOf("events"), state: `{"type":"STREAM"}`, kind: "config_error", says: "without its content", whole: true},
 		{name: "state is cut", catalog: sourceCatalogOf("events"), state: `[{"type":"STREAM","stre`, kind: "config_error", says: "broken at byte", whole: true},
 		{name: "state is a number", catalog: sourceCatalogOf("events"), state: `7`, kind: "config_error", says: "list of state messages", whole: true},
 		{name: "state names no stream", catalog: sourceCatalogOf("events"), state: `[{"type":"STREAM","stream":{"stream_state":{}}}]`, kind: "config_error", says: "names no stream", whole: true},
@@ -316,6 +318,9 @@ func TestSourceStates(t *testing.T) {
 		{`[{"type":"GLOBAL","global":{"shared_state":null,"stream_states":[{"stream_descriptor":{"name":"events"},"stream_state":{"n":20}}]}}]`, 3},
 		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{"n":3}}},{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{"n":20}}}]`, 3},
 		{`[{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{"n":9000}}}]`, 0},
+		{`{"type":"STREAM","stream":{"stream_descriptor":{"name":"events"},"stream_state":{"n":20}}}`, 3},
+		{`{"type":"GLOBAL","global":{"stream_states":[{"stream_descriptor":{"name":"events"},"stream_state":{"n":20}}]}}`, 3},
+		{`{"type":"LEGACY","data":{}}`, 23},
 	} {
 		s := newShelf(t)
 		code, lines := s.read(t.Context(), s.source(), sourceCatalogOf("events"), tc.state)

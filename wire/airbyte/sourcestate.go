@@ -3,6 +3,7 @@ package airbyte
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice/connector"
@@ -71,7 +72,7 @@ func badState(what string, args ...any) error {
 	return connector.Configf("Clear the data of the connection, or refresh its streams, so that they are read from the beginning", "the state "+what, args...)
 }
 
-// parseStates reads the file of --state: a list of state messages; nothing, null, [] and {} are none. Whatever else it
+// parseStates reads the file of --state: a list of state messages, or one; nothing, null, [] and {} are none. Whatever else it
 // cannot read is an error: to begin again instead would repeat everything, without a word.
 func parseStates(text []byte) (list states, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
@@ -84,10 +85,13 @@ func parseStates(text []byte) (list states, err error) {
 		if err := json.Unmarshal(text, &one); err != nil {
 			return nil, badState("is not JSON: %w", syntax(err))
 		}
-		if len(one) > 0 {
+		switch {
+		case len(one) == 0:
+			return nil, nil
+		case !isStateMessage(one):
 			return nil, badState("is of the old form, one object for all streams, which this source never wrote")
 		}
-		return nil, nil
+		text = slices.Concat([]byte{'['}, text, []byte{']'})
 	}
 	if err := json.Unmarshal(text, &messages); err != nil {
 		return nil, badState("is not a list of state messages: %w", syntax(err))
@@ -98,6 +102,12 @@ func parseStates(text []byte) (list states, err error) {
 		}
 	}
 	return list, nil
+}
+
+// isStateMessage tells one message from a state of the old form, of which the members are what its writer liked.
+func isStateMessage(object map[string]json.RawMessage) bool {
+	var kind string
+	return json.Unmarshal(object["type"], &kind) == nil && slices.Contains([]string{"STREAM", "GLOBAL", "LEGACY"}, strings.ToUpper(kind))
 }
 
 func (m *stateMessage) appendTo(list states, number int) (states, error) {

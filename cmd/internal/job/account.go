@@ -3,16 +3,11 @@ package job
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sluicehq/sluice/connector"
 	"github.com/sluicehq/sluice/internal/config"
 	"github.com/sluicehq/sluice/internal/events"
-	"github.com/sluicehq/sluice/internal/inbox"
 )
-
-// endpointsDoc says what readEndpoints takes.
-const endpointsDoc = "Names of the receiver's accounts, or of single webhooks of them, that are read. Without it: all of the CRM. Name them where the receiver hears several accounts of one CRM."
 
 // readAccount is the account that a `crm` names, to be read.
 func readAccount(vendors []connector.Vendor, crm *config.Choice) (*connector.Vendor, connector.Config, error) {
@@ -44,15 +39,4 @@ func readHooks(v *connector.Vendor, cfg connector.Config, stream string) (hooks 
 		hooks = append(hooks, events.Webhook{Name: w.Name, Streams: w.Streams, Hook: h})
 	}
 	return hooks, nil
-}
-
-// readEndpoints chooses endpoints by the names of their accounts or by their own; nil: all.
-func readEndpoints(names []string) func(inbox.Endpoint) bool {
-	if len(names) == 0 {
-		return nil
-	}
-	return func(e inbox.Endpoint) bool {
-		account, _, _ := strings.Cut(e.Name, "/")
-		return slices.Contains(names, e.Name) || slices.Contains(names, account)
-	}
 }

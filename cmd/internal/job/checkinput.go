@@ -2,7 +2,11 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -55,9 +59,16 @@ func (in *Input) checkSource(ctx context.Context, t *Target) (found string, note
 		found = fmt.Sprintf("the inbox can be read for the stream %s of %s", s.Stream.Name, s.Vendor.Title)
 	}
 	notes = missing(t, s.Stream.Name, &sample)
-	if text, err := in.incomplete(ctx, t); err != nil {
-		return "", nil, err
-	} else if text != "" {
+	for _, ask := range []func(context.Context) (string, error){
+		s.checkEndpoints, func(ctx context.Context) (string, error) { return in.incomplete(ctx, t) },
+	} {
+		text, err := ask(ctx)
+		if err != nil {
+			return "", nil, err
+		}
+		if text == "" {
+			continue
+		}
 		notes = append(notes, text)
 	}
 	switch text, waits, err := in.retention(t); {
@@ -166,23 +177,85 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// CheckFolders finds out whether a run could write its rejects and its position down. Nothing remains of that.
-func (in *Input) CheckFolders() []error {
+// CheckMapping reports a mapping that has no entry for the stream that is read: its rows would go unmapped.
+func (in *Input) CheckMapping(t *Target) error { return t.user.Unfit(in.Stream()) }
+
+// CheckFolders finds out whether a run could write its rejects and its position down, and go on from what lies there.
+// Nothing remains of that.
+func (in *Input) CheckFolders(ctx context.Context, t *Target) []error {
 	p := in.pipeline
-	var faults []error
-	if err := reject.Foresee(p.RejectsDir()); err != nil {
-		faults = append(faults, err)
+	faults := []error{reject.Foresee(p.RejectsDir())}
+	if !in.Stdin { // which has no position to keep
+		faults = append(faults, in.checkState(t), in.checkEcho(ctx, t))
 	}
-	if in.Stdin {
-		return faults // standard input has no position to keep
+	return slices.DeleteFunc(faults, func(err error) bool { return err == nil })
+}
+
+// checkState tries the state folder and the position in it.
+func (in *Input) checkState(t *Target) error {
+	if err := state.Foresee(in.pipeline.StateDir()); err != nil {
+		return err
 	}
-	if err := state.Foresee(p.StateDir()); err != nil {
-		faults = append(faults, err)
+	_, err := in.position(t)
+	return err
+}
+
+// position is where a run would go on, nil: at the beginning.
+func (in *Input) position(t *Target) (connector.Position, error) {
+	if in.Stdin || t.Whole() {
+		return nil, nil
 	}
-	if p.Echo != "" {
-		if err := disk.Foresee(p.Resolve(p.Echo)); err != nil {
-			faults = append(faults, connector.Configf("Set `echo:` to a folder that this user may write to", "the echo folder cannot be written to: %w", err))
+	id, err := in.Identity(t)
+	if err != nil {
+		return nil, err
+	}
+	return state.Peek(in.pipeline.StateDir(), id)
+}
+
+// CheckPosition finds out whether an input that can be read can be read on from the position. One that cannot be loaded is
+// a fault of its folder.
+func (in *Input) CheckPosition(ctx context.Context, t *Target) error {
+	pos, err := in.position(t)
+	if pos == nil || err != nil {
+		return nil
+	}
+	quiet := *in // what a reader warns of is in the notes
+	if in.Source != nil {
+		source := *in.Source
+		source.log, quiet.Source = slog.New(slog.DiscardHandler), &source
+	} else if info, err := os.Stat(in.file.Path); err != nil || !info.Mode().IsRegular() {
+		return nil // a pipe would wait for its writer
+	}
+	r, err := quiet.Reader(t, false)
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.Open(ctx, pos), r.Close())
+}
+
+// echoFile is the file of package echo in its folder.
+const echoFile = "echo.db"
+
+// checkEcho opens the memory of relays as a run does. One that is not there yet is not made: the settings are tried on one
+// elsewhere.
+func (in *Input) checkEcho(ctx context.Context, t *Target) (err error) {
+	if in.pipeline.Echo == "" {
+		return nil
+	}
+	p := *in.pipeline
+	dir := p.Resolve(p.Echo)
+	if err := disk.Foresee(dir); err != nil {
+		return connector.Configf("Set `echo:` to a folder that this user may write to", "the echo folder cannot be written to: %w", err)
+	}
+	if info, serr := os.Stat(filepath.Join(dir, echoFile)); serr != nil || info.Size() == 0 {
+		if p.Echo, err = os.MkdirTemp("", "sluice-check-"); err != nil {
+			return connector.Transientf("Check TMPDIR", "a check needs a temporary folder: %w", err)
 		}
+		defer func() { err = errors.Join(err, os.RemoveAll(p.Echo)) }()
 	}
-	return faults
+	gate, err := (&Input{pipeline: &p, Source: in.Source}).Gate(ctx, t)
+	if gate == nil || err != nil {
+		return err
+	}
+	return gate.Close()
 }

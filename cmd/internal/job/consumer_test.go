@@ -18,7 +18,7 @@ import (
 
 // heard is an inbox that notes what it is told, beside what was saved.
 type heard struct {
-	inbox.Log
+	InboxStore
 	notes []string
 	fault error
 }
@@ -210,3 +210,33 @@ func TestRetentionTold(t *testing.T) {
 		}
 	})
 }
+
+// What cannot be reached is named: of a relay it may be either CRM, or the receiver.
+func TestPreflightNamesTheSide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, 1, "drop=100%", sesandbox.Webhooks{})
+		defer p.close()
+		var log strings.Builder
+		logger := slog.New(slog.NewTextHandler(&log, nil))
+		for _, r := range []*relay{p.there, p.back} {
+			r.target.log, r.input.Source.log = logger, logger
+		}
+		p.there.input.Source.from.Receiver = "http://receiver.test:9465"
+		p.there.input.Source.inbox = &heard{InboxStore: deaf{}}
+		for says, of := range map[string]func(context.Context) error{
+			"the receiver http://receiver.test:9465 cannot be reached yet": p.there.input.Preflight,
+			"NXCloud cannot be reached yet":                                p.back.input.Preflight,
+			"SocialEpoch cannot be reached yet":                            p.back.target.Preflight,
+		} {
+			log.Reset()
+			if err := of(t.Context()); err == nil || !strings.Contains(log.String(), says) {
+				t.Errorf("%v, want %s\n%s", err, says, &log)
+			}
+		}
+	})
+}
+
+// deaf is a receiver that cannot be reached.
+type deaf struct{ InboxStore }
+
+func (deaf) Head(context.Context) (int64, error) { return 0, connector.Transientf("", "nobody there") }

@@ -76,7 +76,7 @@ func (in *Input) Preflight(ctx context.Context) error {
 	if in.Source == nil {
 		return nil
 	}
-	return preflight(ctx, in.Source.Check, in.Source.log)
+	return preflight(ctx, in.Source.side(), in.Source.Check, in.Source.log)
 }
 
 // Close frees what the input keeps.

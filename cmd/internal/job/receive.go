@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -76,7 +75,7 @@ type ReceiveLimits struct {
 
 func listenerFields(def string) []connector.Field {
 	return []connector.Field{
-		{Name: "listen", Type: connector.TypeString, Title: "Address", Doc: "Host and port to listen on; port 0 takes any free one.", Default: def, Examples: []any{":8443"}},
+		{Name: "listen", Type: connector.TypeString, Title: "Address", Doc: "Host and port to listen on; port 0 takes any free one.", Default: def, Examples: []any{def, ":8443"}},
 		{Name: "cert_file", Type: connector.TypeString, Title: "Certificate", Doc: "PEM file of the certificate with its chain. When the file changes the new one is taken."},
 		{Name: "key_file", Type: connector.TypeString, Title: "Key", Doc: "PEM file of the certificate's key."},
 		{Name: "plain_http", Type: connector.TypeBoolean, Title: "Plain HTTP", Doc: "Listen without TLS on an address that other machines reach, because a proxy in front ends TLS or the network is your own.", Default: false, Advanced: true},
@@ -169,7 +168,7 @@ func lintReceive(path string, text []byte, vendors []connector.Vendor) error {
 
 // Validate reports what the table cannot tell.
 func (r *Receive) Validate() error {
-	faults := []error{r.Listener.validate(""), r.Admin.validate("admin.")}
+	faults := []error{r.Listener.validate(""), r.Admin.validate("admin."), r.validateAddresses()}
 	_, err := parsePrefixes("trusted_proxies", r.TrustedProxies)
 	faults = append(faults, err)
 	for _, h := range r.CallbackHosts {
@@ -196,23 +195,6 @@ func (r *Receive) Validate() error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-func (l *Listener) validate(prefix string) error {
-	host, _, err := net.SplitHostPort(l.Listen)
-	if err != nil {
-		return connector.Configf("Write it like 127.0.0.1:8085 or :8443", "%slisten %q is not an address with a port", prefix, l.Listen)
-	}
-	if (l.CertFile == "") != (l.KeyFile == "") {
-		return connector.Configf("Set both or none", "%scert_file and %skey_file belong together, and one is missing", prefix, prefix)
-	}
-	ip, err := netip.ParseAddr(host)
-	local := host == "localhost" || err == nil && ip.IsLoopback()
-	if !local && l.CertFile == "" && !l.PlainHTTP {
-		return connector.Configf("Set "+prefix+"cert_file and "+prefix+"key_file or, if a proxy in front ends TLS, "+prefix+"plain_http: true",
-			"%slisten %q can be reached by other machines, and there is no certificate", prefix, l.Listen)
-	}
-	return nil
 }
 
 // parsePrefixes reads networks; a plain address is a network of one.

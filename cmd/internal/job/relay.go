@@ -82,7 +82,7 @@ type Source struct {
 	hooks     []events.Webhook
 	delivery  Delivery
 	transport http.RoundTripper
-	inbox     inbox.Log // given by a test; nil: what the configuration names
+	inbox     InboxStore // given by a test; nil: what the configuration names
 	log       *slog.Logger
 }
 
@@ -159,6 +159,17 @@ func (s *Source) choose(name string) error {
 // Events reports whether the rows are changes that the CRM told, rather than states that it was asked for.
 func (s *Source) Events() bool { return s.puller == nil }
 
+// side names what is asked for rows.
+func (s *Source) side() string {
+	switch {
+	case s.puller != nil:
+		return s.Vendor.Title
+	case s.from.Receiver != "":
+		return "the receiver " + s.from.Receiver
+	}
+	return "the inbox " + s.from.Inbox
+}
+
 // Check makes the vendor's harmless call, or looks whether the inbox can be read.
 func (s *Source) Check(ctx context.Context) error {
 	if s.puller != nil {
@@ -175,6 +186,23 @@ func (s *Source) Check(ctx context.Context) error {
 	return errors.Join(err, log.Close())
 }
 
+// checkEndpoints says what of `endpoints` the inbox does not have, "" if nothing.
+func (s *Source) checkEndpoints(ctx context.Context) (note string, err error) {
+	if s.puller != nil {
+		return "", nil
+	}
+	log, err := s.openInbox()
+	if err != nil {
+		return "", err
+	}
+	note, _, err = s.endpoints().compare(ctx, log)
+	return note, errors.Join(err, log.Close())
+}
+
+func (s *Source) endpoints() *endpoints {
+	return &endpoints{names: s.from.Endpoints, vendor: s.Vendor.Name, log: s.log}
+}
+
 func (s *Source) probe(ctx context.Context, of func(connector.Config) (connector.Probe, error)) error {
 	p, err := of(s.Config)
 	if p == nil || err != nil {
@@ -185,7 +213,7 @@ func (s *Source) probe(ctx context.Context, of func(connector.Config) (connector
 	return deliver.Probe(ctx, s.transport, p)
 }
 
-func (s *Source) openInbox() (inbox.Log, error) {
+func (s *Source) openInbox() (InboxStore, error) {
 	switch {
 	case s.inbox != nil:
 		return s.inbox, nil
@@ -212,8 +240,9 @@ func (s *Source) reader(fields []string, follow bool) (connector.Reader, error) 
 	if err != nil {
 		return nil, err
 	}
+	e := s.endpoints()
 	return inboxReader{events.New(events.Config{
-		Log: log, Stream: s.Stream, Vendor: s.Vendor.Name, Webhooks: s.hooks, Endpoint: readEndpoints(s.from.Endpoints), Follow: follow,
+		Log: log, Stream: s.Stream, Vendor: s.Vendor.Name, Webhooks: s.hooks, Endpoint: e.choose(), Await: e.await(log), Follow: follow,
 		Strict: s.from.OnLoss == lossFail, Logger: s.log, Alloc: memory.DefaultAllocator,
 	}), log}, nil
 }

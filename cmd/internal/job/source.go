@@ -147,7 +147,7 @@ func (a *account) puller(stream string) (connector.Puller, error) {
 }
 
 // openInbox opens the inbox; consumer is the name that it keeps webhooks for, "": none.
-func (a *account) openInbox() (log inbox.Log, consumer string, err error) {
+func (a *account) openInbox() (log InboxStore, consumer string, err error) {
 	if a.Inbox.Name == inboxFolder {
 		var at InboxFolder
 		if err := a.Inbox.Decode(&at); err != nil {
@@ -179,12 +179,12 @@ func AirbyteSource(vendors []connector.Vendor) airbyte.Source {
 func airbyteSource(vendors []connector.Vendor, transport http.RoundTripper) airbyte.Source {
 	return airbyte.Source{
 		Spec: spec("source"),
-		Check: func(ctx context.Context, data []byte) error {
+		Check: func(ctx context.Context, data []byte, log *slog.Logger) error {
 			a, err := decodeAccount(data, vendors)
 			if err != nil {
 				return err
 			}
-			return a.check(ctx, transport)
+			return a.check(ctx, transport, log)
 		},
 		Streams: func(_ context.Context, data []byte) ([]connector.Stream, error) {
 			a, err := decodeAccount(data, vendors)
@@ -217,14 +217,14 @@ func spec(half string) []byte {
 }
 
 // check finds out whether the inbox can be read and whether queries are answered.
-func (a *account) check(ctx context.Context, transport http.RoundTripper) error {
+func (a *account) check(ctx context.Context, transport http.RoundTripper, log *slog.Logger) error {
 	streams, err := a.streams()
 	if err != nil {
 		return err
 	}
 	var faults []error
 	if len(a.hooks) > 0 {
-		faults = append(faults, a.checkInbox(ctx))
+		faults = append(faults, a.checkInbox(ctx, log))
 	}
 	for _, st := range streams {
 		p, err := a.puller(st.Name)
@@ -241,15 +241,23 @@ func (a *account) check(ctx context.Context, transport http.RoundTripper) error 
 	return errors.Join(faults...)
 }
 
-func (a *account) checkInbox(ctx context.Context) error {
-	log, _, err := a.openInbox()
+func (a *account) checkInbox(ctx context.Context, log *slog.Logger) error {
+	box, _, err := a.openInbox()
 	if err != nil {
 		return err
 	}
-	if _, err = log.Head(ctx); err != nil {
-		err = fmt.Errorf("inbox: %w", err)
+	if _, err = box.Head(ctx); err != nil {
+		return errors.Join(fmt.Errorf("inbox: %w", err), box.Close())
 	}
-	return errors.Join(err, log.Close())
+	note, _, err := a.endpoints(log).compare(ctx, box)
+	if note != "" {
+		log.Warn(note)
+	}
+	return errors.Join(err, box.Close())
+}
+
+func (a *account) endpoints(log *slog.Logger) *endpoints {
+	return &endpoints{names: a.Endpoints, vendor: a.vendor.Name, log: log}
 }
 
 // transportOf makes the transport of queries.

@@ -193,6 +193,8 @@ func TestSourceChecks(t *testing.T) {
 		{"vendor without webhooks", `{"crm":{"vendor":"nxcloud","access_key":"k","access_secret":"s","tenant_id":1,"app_key":"a"},"inbox":{"at":"folder","path":"/x"}}`, "sends no webhooks"},
 		{"nothing to read", `{"crm":{"vendor":"socialepoch","tenant_id":82,"webhook_secrets":["s"]}}`, "neither an inbox nor anything to query"},
 		{"receiver's address", fmt.Sprintf(`{"crm":{"vendor":"socialepoch","tenant_id":82,"webhook_secrets":["s"]},"inbox":{"at":"receiver","url":"receiver","token":%q}}`, "0123456789abcdef"), "inbox: the address of the receiver"},
+		{"receiver's address with a path", fmt.Sprintf(`{"crm":{"vendor":"socialepoch","tenant_id":82,"webhook_secrets":["s"]},"inbox":{"at":"receiver","url":"http://127.0.0.1:9465/v1","token":%q}}`, "0123456789abcdef"),
+			"Give its admin address without a path: http://127.0.0.1:9465"},
 	} {
 		code, lines := source(t, src, "check", tc.config, "", "")
 		if code != 0 || len(lines) != 1 || !strings.Contains(lines[0], tc.says) || tc.name != "works" && !strings.Contains(lines[0], `"FAILED"`) || strings.Contains(lines[0], sesandbox.WebhookSecret) {

@@ -26,7 +26,8 @@ type sourceSync struct {
 	transport http.RoundTripper
 	log       *slog.Logger
 
-	inbox  inbox.Log // nil: no stream comes from it
+	inbox  InboxStore // nil: no stream comes from it
+	chosen *endpoints
 	head   int64
 	caller *deliver.Caller // nil: no stream is queried
 }
@@ -58,6 +59,7 @@ func (s *sourceSync) open(ctx context.Context, from map[string]connector.Positio
 	if s.inbox, consumer, err = s.openInbox(); err != nil {
 		return err
 	}
+	s.chosen = s.account.endpoints(s.log)
 	if s.head, err = s.inbox.Head(ctx); err != nil {
 		return fmt.Errorf("inbox: %w", err)
 	}
@@ -133,7 +135,7 @@ func (s *sourceSync) Reader(stream string) (connector.Reader, error) {
 		return pull.New(pull.Config{Vendor: s.vendor.Name, Stream: list[at], Puller: p, Caller: s.caller, Schema: querySchema(&list[at]), Log: s.log}), nil
 	}
 	return events.New(events.Config{
-		Schema: eventSchema(&list[at]), Log: s.inbox, Stream: list[at], Vendor: s.vendor.Name, Webhooks: s.hooks, Endpoint: readEndpoints(s.Endpoints), Head: s.head,
+		Schema: eventSchema(&list[at]), Log: s.inbox, Stream: list[at], Vendor: s.vendor.Name, Webhooks: s.hooks, Endpoint: s.chosen.choose(), Await: s.chosen.await(s.inbox), Head: s.head,
 		Strict: s.OnLoss == lossFail, Logger: s.log, Alloc: &rows.Recycler{},
 	}), nil
 }

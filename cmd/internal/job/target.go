@@ -110,15 +110,18 @@ func (t *Target) Check(ctx context.Context) error { return t.probe(ctx, t.Vendor
 
 // Preflight makes the check until it passes or a few tries are over, so that a run against a wrong address or a wrong
 // secret ends at once, and not after the outage limit. A fault that may pass is tried again.
-func (t *Target) Preflight(ctx context.Context) error { return preflight(ctx, t.Check, t.log) }
+func (t *Target) Preflight(ctx context.Context) error {
+	return preflight(ctx, t.Vendor.Title, t.Check, t.log)
+}
 
-func preflight(ctx context.Context, check func(context.Context) error, log *slog.Logger) error {
+// preflight makes the check of one side, whose name is for the log.
+func preflight(ctx context.Context, side string, check func(context.Context) error, log *slog.Logger) error {
 	for wait := 500 * time.Millisecond; ; wait *= 2 {
 		err := check(ctx)
 		if err == nil || connector.KindOf(err) == connector.KindConfig || wait > 4*time.Second {
 			return err
 		}
-		log.Warn("the CRM cannot be reached yet", "error", err.Error(), "again_in", wait)
+		log.Warn(side+" cannot be reached yet", "error", err.Error(), "again_in", wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

@@ -45,6 +45,9 @@ func New(c Config) (*Client, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, connector.Configf("Write it like https://receiver:9465", "the address of the receiver is not a plain http or https address")
 	}
+	if u.Path != "" && u.Path != "/" {
+		return nil, connector.Configf("Give its admin address without a path: "+u.Scheme+"://"+u.Host, "the address of the receiver has the path %s", u.Path)
+	}
 	if c.Token.IsZero() {
 		return nil, connector.Configf("Set it to the admin.token of that receiver", "the token for the receiver %s is missing", u.Host)
 	}
