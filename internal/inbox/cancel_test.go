@@ -3,18 +3,19 @@ package inbox
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 )
 
 // cancelled is a context that ends once it was looked at so many times.
 type cancelled struct {
 	context.Context
-	left int
+	left atomic.Int64
 	done chan struct{}
 }
 
 func (c *cancelled) look() {
-	if c.left--; c.left == 0 {
+	if c.left.Add(-1) == 0 {
 		close(c.done)
 	}
 }
@@ -25,7 +26,7 @@ func (c *cancelled) Done() <-chan struct{} {
 }
 
 func (c *cancelled) Err() error {
-	if c.look(); c.left > 0 {
+	if c.look(); c.left.Load() > 0 {
 		return nil
 	}
 	return context.Canceled
@@ -41,7 +42,9 @@ func TestCancelledRead(t *testing.T) {
 			"get":  func(ctx context.Context) error { _, err := i.Reader().Get(ctx, 1); return err },
 			"read": func(ctx context.Context) error { return readCancelled(ctx, i.Reader()) },
 		} {
-			err := ask(&cancelled{Context: ctx, left: n, done: make(chan struct{})})
+			late := &cancelled{Context: ctx, done: make(chan struct{})}
+			late.left.Store(int64(n))
+			err := ask(late)
 			if err != nil && (!errors.Is(err, context.Canceled) || errors.Is(err, ErrDamaged)) {
 				t.Errorf("%s, cancelled at look %d: %v", what, n, err)
 			}
