@@ -37,6 +37,12 @@ type store struct {
 	noted int // contacts noted since the last look
 }
 
+// Begun reports whether there is a memory in a folder.
+func Begun(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, databaseFile))
+	return err == nil && info.Size() > 0
+}
+
 func openStore(ctx context.Context, dir string) (*store, error) {
 	const elsewhere = "Set `echo:` to a folder that this user may write to"
 	if err := os.MkdirAll(dir, 0o700); err != nil {

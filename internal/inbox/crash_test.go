@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluicehq/sluice/connector"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -365,39 +364,6 @@ func TestProbe(t *testing.T) {
 	}
 	if s, err := i.Stats(ctx); err != nil || s.Failing != nil || s.Head != 0 {
 		t.Errorf("%+v, %v", s, err)
-	}
-}
-
-// TestIdleLog: a log that is nothing but a header cannot be read without a writer, so there is none while the inbox is
-// open; if the process dies in the one moment of the start when there is, the reader says what to do, and that helps.
-func TestIdleLog(t *testing.T) {
-	const header = 32
-	dir := t.TempDir()
-	i := open(t, Options{Dir: dir})
-	add(t, i, request(profiles, "1"))
-	if err := i.Close(); err != nil {
-		t.Fatal(err)
-	}
-	open(t, Options{Dir: dir})
-	idle := copyDir(t, dir)
-	if r, err := OpenReader(idle); err != nil || len(readAll(t, r, Query{Head: 1}).Records) != 1 {
-		t.Errorf("an idle inbox whose process died: %v", err)
-	} else if err := r.Close(); err != nil {
-		t.Error(err)
-	}
-	wal := filepath.Join(idle, databaseFile+"-wal")
-	if s, err := os.Stat(wal); err != nil || s.Size() <= header {
-		t.Fatalf("the log has %v bytes, %v", s.Size(), err)
-	}
-	if err := os.Truncate(wal, header); err != nil {
-		t.Fatal(err)
-	}
-	if r, err := OpenReader(idle); connector.KindOf(err) != connector.KindTransient || !strings.Contains(err.Error(), "its writer died as it started, or its log inbox.db-wal is damaged") ||
-		!strings.Contains(err.Error(), "Keep a copy of the folder, then start the receiver") {
-		t.Errorf("got %v, %v", r, err)
-	}
-	if r := open(t, Options{Dir: idle}).Reader(); len(readAll(t, r, Query{Head: 1}).Records) != 1 {
-		t.Error("the start did not help")
 	}
 }
 

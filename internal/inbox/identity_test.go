@@ -78,14 +78,7 @@ func TestHeadOfAnother(t *testing.T) {
 
 // TestIdentityOfFormatThree: an inbox of before has none until the writer opens it.
 func TestIdentityOfFormatThree(t *testing.T) {
-	dir := t.TempDir()
-	i := open(t, Options{Dir: dir, steps: migrations[:3]})
-	b := i.w.m.encode()[:metaWithoutID]
-	copy(b, sumFirst(0, b[4:])[:4])
-	if err := i.c.exec("UPDATE meta SET data = ? WHERE id = 1", b); err != nil {
-		t.Fatal(err)
-	}
-	old := copyDir(t, dir)
+	old := withOldHead(t, open(t, Options{Dir: t.TempDir(), steps: migrations[:3]}), metaWithoutID)
 	r, err := OpenReader(old)
 	if err != nil {
 		t.Fatal(err)

@@ -161,6 +161,17 @@ func TestSalvageKeys(t *testing.T) {
 	}
 }
 
+// withOldHead is a copy of an inbox whose head row has the size of an older format.
+func withOldHead(t *testing.T, i *Inbox, size int) (dir string) {
+	t.Helper()
+	b := i.w.m.encode()[:size]
+	copy(b, sumFirst(0, b[4:])[:4])
+	if err := i.c.exec("UPDATE meta SET data = ? WHERE id = 1", b); err != nil {
+		t.Fatal(err)
+	}
+	return copyDir(t, i.opts.Dir)
+}
+
 // TestKeysOfFormatTwo: an inbox whose head row says nothing of keys has all of them in their table.
 func TestKeysOfFormatTwo(t *testing.T) {
 	m := meta{head: 9, floor: 2, bytes: 700, clean: 1, consumers: 1}
@@ -170,18 +181,12 @@ func TestKeysOfFormatTwo(t *testing.T) {
 	if got, err := decodeMeta(b); err != nil || got != m {
 		t.Errorf("%+v, %v, want %+v", got, err, m)
 	}
-	dir := t.TempDir()
-	i := open(t, Options{Dir: dir, steps: migrations[:2]})
+	i := open(t, Options{Dir: t.TempDir(), steps: migrations[:2]})
 	add(t, i, request(profiles, "1", "k"))
 	if err := i.w.tx("test", i.w.settleAll); err != nil {
 		t.Fatal(err)
 	}
-	b = i.w.m.encode()[:oldMetaSize]
-	copy(b, sumFirst(0, b[4:])[:4])
-	if err := i.c.exec("UPDATE meta SET data = ? WHERE id = 1", b); err != nil {
-		t.Fatal(err)
-	}
-	old := copyDir(t, dir)
+	old := withOldHead(t, i, oldMetaSize)
 	r, err := OpenReader(old)
 	if err != nil {
 		t.Fatal(err)

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice/connector"
+	"github.com/sluicehq/sluice/internal/echo"
 	"github.com/sluicehq/sluice/internal/reject"
 	"github.com/sluicehq/sluice/internal/state"
 	"github.com/sluicehq/sluice/internal/state/disk"
@@ -66,10 +66,9 @@ func (in *Input) checkSource(ctx context.Context, t *Target) (found string, note
 		if err != nil {
 			return "", nil, err
 		}
-		if text == "" {
-			continue
+		if text != "" {
+			notes = append(notes, text)
 		}
-		notes = append(notes, text)
 	}
 	switch text, waits, err := in.retention(t); {
 	case err != nil:
@@ -233,9 +232,6 @@ func (in *Input) CheckPosition(ctx context.Context, t *Target) error {
 	return errors.Join(r.Open(ctx, pos), r.Close())
 }
 
-// echoFile is the file of package echo in its folder.
-const echoFile = "echo.db"
-
 // checkEcho opens the memory of relays as a run does. One that is not there yet is not made: the settings are tried on one
 // elsewhere.
 func (in *Input) checkEcho(ctx context.Context, t *Target) (err error) {
@@ -247,7 +243,7 @@ func (in *Input) checkEcho(ctx context.Context, t *Target) (err error) {
 	if err := disk.Foresee(dir); err != nil {
 		return connector.Configf("Set `echo:` to a folder that this user may write to", "the echo folder cannot be written to: %w", err)
 	}
-	if info, serr := os.Stat(filepath.Join(dir, echoFile)); serr != nil || info.Size() == 0 {
+	if !echo.Begun(dir) {
 		if p.Echo, err = os.MkdirTemp("", "sluice-check-"); err != nil {
 			return connector.Transientf("Check TMPDIR", "a check needs a temporary folder: %w", err)
 		}
