@@ -23,13 +23,18 @@ type Consumer struct {
 }
 
 // SetCursor says, durably, that a consumer needs nothing up to and including seq any more; the first call makes the
-// consumer known, and Trim keeps everything behind it. A cursor may go back, to what is still there.
-func (i *Inbox) SetCursor(ctx context.Context, consumer string, seq int64) error {
+// consumer known, and Trim keeps everything behind it. A cursor may go back, to what is still there. One of another inbox is
+// refused, as a Config error.
+func (i *Inbox) SetCursor(ctx context.Context, of Identity, consumer string, seq int64) error {
 	if consumer == "" || len(consumer) > 200 {
 		return connector.Configf("Give it a name of 1 to 200 bytes", "a consumer without a fitting name")
 	}
 	_, err := i.do(ctx, func() (Receipt, error) {
 		return Receipt{}, i.w.tx("cursor", func(m *meta) error {
+			if id := Identity(m.id); of != id {
+				return connector.Configf("Another inbox has taken the place of that one: begin again with what it holds",
+					"the cursor of %s is of the inbox %s, and this is %s: %w", consumer, of, id, errCursor)
+			}
 			if seq < 0 || seq > m.head {
 				return connector.Configf("Is it the cursor of another inbox? Start that consumer from the beginning",
 					"the cursor %d of %s is not in the inbox, which ends at %d: %w", seq, consumer, m.head, errCursor)

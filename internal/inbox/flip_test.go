@@ -107,7 +107,7 @@ func sample(t *testing.T) (files map[string][]byte, want map[int64]string) {
 		req.FollowUp = n%4 == 0
 		add(t, i, req)
 	}
-	if err := i.SetCursor(ctx, "slow", 7); err != nil {
+	if err := i.SetCursor(ctx, identity(t, i), "slow", 7); err != nil {
 		t.Fatal(err)
 	}
 	dead := copyDir(t, dir)

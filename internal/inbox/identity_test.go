@@ -54,6 +54,33 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+func identity(t *testing.T, i *Inbox) Identity {
+	t.Helper()
+	id, err := i.Reader().Identity(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// TestCursorOfAnother: what was read in an inbox that is gone moves nobody forward in the one that took its place.
+func TestCursorOfAnother(t *testing.T) {
+	i := open(t, Options{Dir: t.TempDir()})
+	add(t, i, request(profiles, "1"))
+	for _, of := range []Identity{identity(t, i) + 1, 0} {
+		if err := i.SetCursor(ctx, of, "late", 1); !errors.Is(err, errCursor) {
+			t.Errorf("of %s: %v", of, err)
+		}
+	}
+	if list, err := i.Reader().Consumers(ctx); err != nil || len(list) != 0 {
+		t.Errorf("consumers %+v, %v", list, err)
+	}
+	add(t, i, request(profiles, "2")) // the writer goes on
+	if err := i.SetCursor(ctx, identity(t, i), "late", 2); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestHeadOfAnother: a head file that was left by another inbox says nothing of this one.
 func TestHeadOfAnother(t *testing.T) {
 	dirs := []string{t.TempDir(), t.TempDir()}

@@ -20,8 +20,9 @@ type Log interface {
 // Cursors is a Log whose owner can be told how far a named consumer has come: the client of a receiver, never a Reader,
 // which must not write. Retention keeps everything behind the cursor.
 type Cursors interface {
-	// SetCursor says, durably, that the consumer needs nothing up to and including seq any more.
-	SetCursor(ctx context.Context, consumer string, seq int64) error
+	// SetCursor says, durably, that the consumer needs nothing up to and including seq of that inbox any more. It is refused
+	// if another inbox has taken its place.
+	SetCursor(ctx context.Context, of Identity, consumer string, seq int64) error
 }
 
 var (

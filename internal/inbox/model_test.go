@@ -218,7 +218,7 @@ func TestInboxModel(t *testing.T) {
 			},
 			"cursor": func(rt *rapid.T) {
 				name, seq := rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "consumer"), anySeq()
-				if err := i.SetCursor(ctx, name, seq); (err == nil) != (seq <= m.head) {
+				if err := i.SetCursor(ctx, identity(t, i), name, seq); (err == nil) != (seq <= m.head) {
 					rt.Fatalf("cursor %d of %d: %v", seq, m.head, err)
 				} else if err == nil {
 					m.consumers[name] = seq

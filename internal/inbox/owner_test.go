@@ -21,7 +21,7 @@ func TestRetentionBySize(t *testing.T) {
 		add(t, i, request(profiles, fmt.Sprintf("%d %01000d", n, n)))
 	}
 	for name, seq := range map[string]int64{"slow": 10, "fast": 90} {
-		if err := i.SetCursor(ctx, name, seq); err != nil {
+		if err := i.SetCursor(ctx, identity(t, i), name, seq); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,11 +48,11 @@ func TestRetentionBySize(t *testing.T) {
 		t.Errorf("a reader that comes late: trimmed %d, %d records", page.Trimmed, len(page.Records))
 	}
 	for _, bad := range []int64{-1, 101} {
-		if err := i.SetCursor(ctx, "x", bad); connector.KindOf(err) != connector.KindConfig {
+		if err := i.SetCursor(ctx, identity(t, i), "x", bad); connector.KindOf(err) != connector.KindConfig {
 			t.Errorf("cursor %d: %v", bad, err)
 		}
 	}
-	if err := i.SetCursor(ctx, "", 1); connector.KindOf(err) != connector.KindConfig {
+	if err := i.SetCursor(ctx, identity(t, i), "", 1); connector.KindOf(err) != connector.KindConfig {
 		t.Errorf("no name: %v", err)
 	}
 }

@@ -19,7 +19,7 @@ import (
 //	GET    /v1/records/{seq}             → page of one record
 //	GET    /v1/endpoints, /v1/consumers  lists
 //	GET    /v1/quarantined?after=&n=     list
-//	POST   /v1/cursor                    {"consumer","seq"}; trims later
+//	POST   /v1/cursor                    {"consumer","seq","id"}; trims later
 //	POST   /v1/drop                      {"consumer"}: forget it
 //	POST   /v1/records/{seq}/release     → inbox.Receipt
 //	POST   /v1/records/{seq}/replay      → inbox.Receipt
@@ -173,7 +173,7 @@ func (r *Receiver) cursor(req *http.Request) (any, error) {
 	if err := question(req, &c); err != nil {
 		return nil, err
 	}
-	return struct{}{}, r.box.SetCursor(req.Context(), c.Consumer, c.Seq)
+	return struct{}{}, r.box.SetCursor(req.Context(), c.ID, c.Consumer, c.Seq)
 }
 
 func (r *Receiver) drop(req *http.Request) (any, error) {

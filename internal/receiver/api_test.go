@@ -64,7 +64,11 @@ func TestClientReadsAsReaderDoes(t *testing.T) {
 	same(t, "quarantined", func(ctx context.Context) ([]inbox.Quarantined, error) { return c.Quarantined(ctx, 7, 3) },
 		func(ctx context.Context) ([]inbox.Quarantined, error) { return r.Quarantined(ctx, 7, 3) })
 	same(t, "record", func(ctx context.Context) (inbox.Record, error) { return c.Get(ctx, 7) }, func(ctx context.Context) (inbox.Record, error) { return r.Get(ctx, 7) })
-	if err := errors.Join(c.SetCursor(t.Context(), "a source/of ours", 17), c.SetCursor(t.Context(), "other", 3), c.DropConsumer(t.Context(), "other")); err != nil {
+	id, err := c.Identity(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.SetCursor(t.Context(), id, "a source/of ours", 17), c.SetCursor(t.Context(), id, "other", 3), c.DropConsumer(t.Context(), "other")); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "consumers", c.Consumers, r.Consumers)
@@ -109,8 +113,18 @@ func TestClientErrors(t *testing.T) {
 	if err := release(7); !errors.Is(err, inbox.ErrNotHeld) {
 		t.Error(err)
 	}
-	if err := c.SetCursor(t.Context(), "far", 1000); connector.KindOf(err) != connector.KindConfig {
+	id, err := c.Identity(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetCursor(t.Context(), id, "far", 1000); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), "is not in the inbox, which ends at") {
 		t.Error(err)
+	}
+	if err := c.SetCursor(t.Context(), id+1, "far", 1); connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), (id+1).String()) {
+		t.Error(err)
+	}
+	if list, err := c.Consumers(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("a refused cursor made %v known, %v", list, err)
 	}
 	other, err := client.New(client.Config{URL: "http://" + w.admin, Token: connector.NewSecret("guess")})
 	if err != nil {

@@ -124,7 +124,7 @@ func (c *Consumer) tell(ctx context.Context) error {
 	if err != nil || seq == c.done {
 		return nil // a position that is none ends the run: its reader says so
 	}
-	if err := c.to.SetCursor(ctx, c.Name, seq); err != nil {
+	if err := c.to.SetCursor(ctx, id, c.Name, seq); err != nil {
 		return err
 	}
 	c.done = seq

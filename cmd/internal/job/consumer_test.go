@@ -23,7 +23,10 @@ type heard struct {
 	fault error
 }
 
-func (h *heard) SetCursor(_ context.Context, consumer string, seq int64) error {
+func (h *heard) SetCursor(_ context.Context, of inbox.Identity, consumer string, seq int64) error {
+	if of != 42 {
+		return fmt.Errorf("the cursor is of the inbox %s", of)
+	}
 	if h.fault == nil {
 		h.notes = append(h.notes, fmt.Sprintf("%s needs nothing up to %d", consumer, seq))
 	}

@@ -87,7 +87,7 @@ func (s *sourceSync) release(ctx context.Context, consumer string, from map[stri
 		}
 		least = min(least, seq)
 	}
-	if err := cursors.SetCursor(ctx, consumer, least); err != nil {
+	if err := cursors.SetCursor(ctx, id, consumer, least); err != nil {
 		s.log.Warn("the receiver could not be told how far this consumer has come; it keeps more than it has to", "consumer", consumer, "error", err.Error())
 	}
 }

@@ -246,15 +246,16 @@ func (c *Client) Quarantined(ctx context.Context, after int64, n int) ([]inbox.Q
 	return call[[]inbox.Quarantined](ctx, c, http.MethodGet, fmt.Sprintf("/v1/quarantined?after=%d&n=%d", after, n), nil)
 }
 
-// Cursor is the question of /v1/cursor and /v1/drop.
+// Cursor is the question of /v1/cursor; /v1/drop takes only the consumer of it.
 type Cursor struct {
-	Consumer string `json:"consumer"`
-	Seq      int64  `json:"seq"`
+	Consumer string         `json:"consumer"`
+	Seq      int64          `json:"seq"`
+	ID       inbox.Identity `json:"id"`
 }
 
 // SetCursor is inbox.Inbox's.
-func (c *Client) SetCursor(ctx context.Context, consumer string, seq int64) error {
-	_, err := c.do(ctx, http.MethodPost, "/v1/cursor", Cursor{consumer, seq})
+func (c *Client) SetCursor(ctx context.Context, of inbox.Identity, consumer string, seq int64) error {
+	_, err := c.do(ctx, http.MethodPost, "/v1/cursor", Cursor{Consumer: consumer, Seq: seq, ID: of})
 	return err
 }
 
