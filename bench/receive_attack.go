@@ -57,7 +57,7 @@ func (h *hooks) attack(addr string) (end func() (string, error), err error) {
 		case standing < slowConns/2 || a.forged.Load() == 0 || a.garbage.Load() == 0:
 			return "", fmt.Errorf("it was no attack: %d slow connections at its end, %d forged, %d garbage", standing, a.forged.Load(), a.garbage.Load())
 		}
-		return fmt.Sprintf("%d connections that dribble a byte a second, %d forged requests a second, %d connections a second with garbage or a body\nbeyond the limit",
+		return fmt.Sprintf("%d connections that dribble a byte a second, each at its own moment, %d forged requests a second, %d connections a second with garbage or a body\nbeyond the limit",
 			slowConns, forgedRate, garbageRate), nil
 	}, nil
 }
@@ -73,6 +73,10 @@ func (a *attacker) dribble(ctx context.Context, i int) {
 	head := "POST /hooks/socialepoch/user_sync_portrait/" + hookPath(0) + " HTTP/1.1\r\nHost: x\r\nX-A: "
 	if i%2 == 0 {
 		head += "b\r\nContent-Length: 100000\r\n\r\n{"
+	}
+	select { // a phase of its own
+	case <-ctx.Done():
+	case <-time.After(time.Duration(i) * time.Second / slowConns):
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
