@@ -32,7 +32,7 @@ type call struct {
 
 	req     connector.Request
 	resp    bytes.Buffer
-	loans   *loans
+	loan    *loan
 	parts   []rows.Part
 	indexes []int32
 	retried bool      // a row of it was sent before
@@ -56,12 +56,12 @@ func (w *Writer) newCall(l *lane) *call {
 		c.lane = l
 		return c
 	}
-	return &call{lane: l, loans: &loans{}, req: connector.Request{Header: make(http.Header)}}
+	return &call{lane: l, loan: &loan{}, req: connector.Request{Header: make(http.Header)}}
 }
 
 // free returns a call's buffers. Those that a transport may still read are left to it. Under the lock.
 func (w *Writer) free(c *call) {
-	if c.broken || c.loans.open.Load() != 0 {
+	if c.broken || !c.loan.over() {
 		return
 	}
 	body, resp := c.req.Body[:0], c.resp
@@ -75,7 +75,7 @@ func (w *Writer) free(c *call) {
 	clear(c.parts)
 	clear(c.req.Header)
 	*c = call{
-		rows: c.rows[:0], parts: c.parts[:0], indexes: c.indexes[:0], loans: c.loans, resp: resp,
+		rows: c.rows[:0], parts: c.parts[:0], indexes: c.indexes[:0], loan: c.loan, resp: resp,
 		req: connector.Request{Header: c.req.Header, Body: body},
 	}
 	w.spareCall = append(w.spareCall, c)
@@ -128,7 +128,7 @@ func (w *Writer) perform(c *call) (reading, bool) {
 			return stopped(fmt.Errorf("sign request: %w", err)), true
 		}
 	}
-	resp, f := exchange(w.ctx, w.conf.Transport, &c.req, c.loans, w.timeout(l), &c.resp)
+	resp, f := exchange(w.ctx, w.conf.Transport, &c.req, c.loan, w.timeout(l), &c.resp)
 	c.broken = f != nil
 	if f != nil && w.ctx.Err() != nil {
 		return reading{}, false // broken off: nobody waits for a verdict

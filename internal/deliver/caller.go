@@ -127,7 +127,7 @@ func (t *asking) once(ctx context.Context) (r reading, free bool, err error) {
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	resp, f := exchange(ctx, c.conf.Transport, &req, &loans{}, timeout, &t.buf)
+	resp, f := exchange(ctx, c.conf.Transport, &req, &loan{}, timeout, &t.buf)
 	if f != nil && ctx.Err() != nil {
 		c.leave(gov)
 		return r, false, ctx.Err()

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"github.com/sluicehq/sluice/connector"
@@ -19,35 +18,14 @@ const (
 	responseMax    = 32 << 20
 )
 
-// loans counts the readers that a transport may still hold over a request's bytes. RoundTrip can return while the
-// transport goes on sending in another goroutine; only when all readers are closed may the bytes be used again.
-type loans struct{ open atomic.Int32 }
-
-type lentBody struct {
-	bytes.Reader
-	loans  *loans
-	closed atomic.Bool
-}
-
-func (l *loans) lend(b []byte) *lentBody {
-	l.open.Add(1)
-	body := &lentBody{loans: l}
-	body.Reset(b)
-	return body
-}
-
-func (b *lentBody) Close() error {
-	if !b.closed.Swap(true) {
-		b.loans.open.Add(-1)
-	}
-	return nil
-}
-
 // exchange makes one call and reads the answer into buf, which keeps owning the bytes. Redirects are not followed: a
 // transport does not, and a signed body must not go to an address that nobody configured.
-func exchange(ctx context.Context, rt http.RoundTripper, req *connector.Request, l *loans, timeout time.Duration, buf *bytes.Buffer) (connector.Response, *fault) {
+func exchange(ctx context.Context, rt http.RoundTripper, req *connector.Request, l *loan, timeout time.Duration, buf *bytes.Buffer) (connector.Response, *fault) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	if len(req.Body) > 0 {
+		ctx = l.watch(ctx)
+	}
 	hr, err := http.NewRequestWithContext(ctx, req.Method, req.URL, nil)
 	if err != nil {
 		if u := (*url.Error)(nil); errors.As(err, &u) {
@@ -57,10 +35,10 @@ func exchange(ctx context.Context, rt http.RoundTripper, req *connector.Request,
 	}
 	hr.Header = req.Header
 	if len(req.Body) > 0 {
-		hr.Body = l.lend(req.Body)
-		hr.ContentLength = int64(len(req.Body))
 		// A transport repeats by itself only what it knows was never written.
-		hr.GetBody = func() (io.ReadCloser, error) { return l.lend(req.Body), nil }
+		hr.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.Body)), nil }
+		hr.Body, _ = hr.GetBody()
+		hr.ContentLength = int64(len(req.Body))
 	}
 	resp, err := rt.RoundTrip(hr)
 	if err != nil {

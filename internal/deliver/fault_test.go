@@ -228,7 +228,7 @@ func TestResponseCap(t *testing.T) {
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(endlessly{})}, nil
 	})
 	var buf bytes.Buffer
-	_, f := exchange(t.Context(), endless, &connector.Request{Method: "GET", URL: "http://crm.test"}, &loans{}, time.Minute, &buf)
+	_, f := exchange(t.Context(), endless, &connector.Request{Method: "GET", URL: "http://crm.test"}, &loan{}, time.Minute, &buf)
 	if f == nil || !f.sent || !strings.Contains(f.err.Error(), "larger than 32 MiB") {
 		t.Errorf("got %+v", f)
 	}
@@ -237,17 +237,6 @@ func TestResponseCap(t *testing.T) {
 type endlessly struct{}
 
 func (endlessly) Read(p []byte) (int, error) { return len(p), nil }
-
-// TestBodyIsLentUntilClosed: a transport may read on after it returned.
-func TestBodyIsLentUntilClosed(t *testing.T) {
-	var l loans
-	a, b := l.lend([]byte("x")), l.lend([]byte("y"))
-	_ = a.Close()
-	_ = a.Close()
-	want(t, "open", l.open.Load(), 1)
-	_ = b.Close()
-	want(t, "open", l.open.Load(), 0)
-}
 
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -76,8 +76,7 @@ func (s *lateServer) accuse(format string, args ...any) {
 }
 
 func (s *lateServer) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(req.Body)
-	req.Body.Close()
+	body, err := sent(req)
 	if err != nil {
 		return nil, err
 	}

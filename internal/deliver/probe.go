@@ -24,7 +24,7 @@ func Probe(ctx context.Context, rt http.RoundTripper, p connector.Probe) error {
 		}
 	}
 	var buf bytes.Buffer
-	resp, f := exchange(ctx, rt, &req, &loans{}, defaultTimeout, &buf)
+	resp, f := exchange(ctx, rt, &req, &loan{}, defaultTimeout, &buf)
 	if f != nil {
 		if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return err

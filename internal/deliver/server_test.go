@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strconv"
 	"sync"
@@ -80,8 +81,7 @@ func (s *testServer) accuse(format string, args ...any) {
 }
 
 func (s *testServer) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(req.Body)
-	req.Body.Close()
+	body, err := sent(req)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +116,17 @@ func (s *testServer) RoundTrip(req *http.Request) (*http.Response, error) {
 		s.stopped = append(s.stopped, stop{e.left, e.left.Add(time.Duration(sec) * time.Second)})
 	}
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(answer)), Request: req}, nil
+}
+
+// sent reads a request's body and says so, as http.Transport does.
+func sent(req *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(req.Body)
+	_ = req.Body.Close()
+	if t := httptrace.ContextClientTrace(req.Context()); t != nil {
+		t.GotConn(httptrace.GotConnInfo{})
+		t.WroteRequest(httptrace.WroteRequestInfo{})
+	}
+	return body, err
 }
 
 func leave(ctx context.Context, wait time.Duration, hung bool) {

@@ -2,9 +2,11 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 )
@@ -28,6 +30,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	rec := &recorder{header: http.Header{}}
 	aborted := serveOnce(t.handler, rec, inbound(req))
+	traceWritten(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -35,6 +38,15 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("sandbox: connection closed without a reply: %w", io.ErrUnexpectedEOF)
 	}
 	return rec.response(req, aborted), nil
+}
+
+// traceWritten tells who traces a request that it was sent, as http.Transport does.
+func traceWritten(ctx context.Context) {
+	t := httptrace.ContextClientTrace(ctx)
+	if t != nil && t.GotConn != nil && t.WroteRequest != nil {
+		t.GotConn(httptrace.GotConnInfo{})
+		t.WroteRequest(httptrace.WroteRequestInfo{})
+	}
 }
 
 // inbound is the request as a server would read it from its connection.
