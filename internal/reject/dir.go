@@ -63,7 +63,7 @@ type Dir struct {
 
 var _ pipeline.Rejects = (*Dir)(nil)
 
-var runName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+var runName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // Open makes the directory if need be, finds out whether it can be written to, and readies it for a run's rejects. No
 // file is made before the first reject. All errors are Config errors.
@@ -71,7 +71,7 @@ func Open(c Config) (*Dir, error) {
 	if c.Run == "" {
 		c.Run = randomName()
 	}
-	if !runName.MatchString(c.Run) {
+	if len(c.Run) > 64 || !runName.MatchString(c.Run) {
 		return nil, connector.Configf("Use up to 64 letters, digits, '-' and '_'", "%q cannot name a run", c.Run)
 	}
 	if info, err := os.Stat(c.Dir); err == nil && !info.IsDir() {
