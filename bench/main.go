@@ -20,7 +20,7 @@ import (
 func main() {
 	out := flag.String("out", "", "write the table to this file; empty: standard output")
 	rows := flag.Int("rows", 300_000, "contacts for the comparison of whole programs")
-	rounds := flag.Int("rounds", 3, "rounds of it; the median counts")
+	rounds := flag.Int("rounds", 5, "rounds of it; the median counts")
 	big := flag.Int("big", 5_000_000, "contacts of the larger memory run; the smaller has a fifth")
 	skipPeer := flag.Bool("skip-peer", false, "leave out Benthos (it takes minutes to build) and Airbyte's Python kit")
 	events := flag.Int("events", 1_000_000, "webhook events for the source")

@@ -71,26 +71,11 @@ func (b *bench) receives(doc *bytes.Buffer) error {
 		late := ratios(all[0], all[1], func(a acks) float64 { return a.p99.Seconds() })
 		for i, s := range ackServers {
 			m := medianAcks(all[i])
-			fmt.Fprintf(doc, "| %d | %s | %s | %s | %.0f | %.1f | %.1f | %.0f |\n", conns, s.name, []string{rate.String(), "1"}[i], []string{late.String(), "1"}[i],
+			fmt.Fprintf(doc, "| %d | %s | %v | %v | %.0f | %.1f | %.1f | %.0f |\n", conns, s.name, []any{rate, 1}[i], []any{late, 1}[i],
 				m.perSecond, ms(m.p50), ms(m.p99), ms(m.cpu)*1000)
 		}
 	}
 	return b.attacked(doc)
-}
-
-// spread is the median of some figures, and their range.
-type spread struct{ least, mid, most float64 }
-
-func (s spread) String() string { return fmt.Sprintf("%.2f (%.2f to %.2f)", s.mid, s.least, s.most) }
-
-// ratios compares what was measured side by side: what the machine does meanwhile is in both.
-func ratios(a, b []acks, of func(acks) float64) spread {
-	list := make([]float64, len(a))
-	for i := range a {
-		list[i] = of(a[i]) / of(b[i])
-	}
-	slices.Sort(list)
-	return spread{list[0], list[len(list)/2], list[len(list)-1]}
 }
 
 func ms(d time.Duration) float64 { return d.Seconds() * 1000 }
