@@ -23,10 +23,7 @@ const (
 func exchange(ctx context.Context, rt http.RoundTripper, req *connector.Request, l *loan, timeout time.Duration, buf *bytes.Buffer) (connector.Response, *fault) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if len(req.Body) > 0 {
-		ctx = l.watch(ctx)
-	}
-	hr, err := http.NewRequestWithContext(ctx, req.Method, req.URL, nil)
+	hr, err := http.NewRequestWithContext(l.watch(ctx), req.Method, req.URL, nil)
 	if err != nil {
 		if u := (*url.Error)(nil); errors.As(err, &u) {
 			err = u.Err // the error around it prints the whole address

@@ -31,11 +31,13 @@ func (i *Inbox) SetCursor(ctx context.Context, of Identity, consumer string, seq
 	}
 	_, err := i.do(ctx, func() (Receipt, error) {
 		return Receipt{}, i.w.tx("cursor", func(m *meta) error {
-			if id := Identity(m.id); of != id {
+			switch id := Identity(m.id); {
+			case of == 0:
+				return connector.Configf("Use the client of the receiver's version", "the cursor of %s does not say of which inbox it is: %w", consumer, errCursor)
+			case of != id:
 				return connector.Configf("Another inbox has taken the place of that one: begin again with what it holds",
 					"the cursor of %s is of the inbox %s, and this is %s: %w", consumer, of, id, errCursor)
-			}
-			if seq < 0 || seq > m.head {
+			case seq < 0 || seq > m.head:
 				return connector.Configf("Is it the cursor of another inbox? Start that consumer from the beginning",
 					"the cursor %d of %s is not in the inbox, which ends at %d: %w", seq, consumer, m.head, errCursor)
 			}

@@ -36,6 +36,7 @@ type Consumer struct {
 	told  *slog.Logger
 	saved connector.Position // durable
 	done  int64              // the last request that it needs nothing of, as handed over
+	of    inbox.Identity     // of the inbox that was told; 0: none yet
 	at    time.Time
 }
 
@@ -57,7 +58,7 @@ func (in *Input) Consumer(t *Target) (*Consumer, error) {
 	if !ok {
 		return nil, log.Close()
 	}
-	return &Consumer{Name: name, log: log, to: to, told: in.Source.log, done: -1}, nil
+	return &Consumer{Name: name, log: log, to: to, told: in.Source.log}, nil
 }
 
 // consumerName is what the pipeline file says or, without that, a name made of what it reads and writes: the same in
@@ -121,13 +122,13 @@ func (c *Consumer) tell(ctx context.Context) error {
 		return err
 	}
 	seq, err := events.Consumed(c.saved, id)
-	if err != nil || seq == c.done {
+	if err != nil || seq == c.done && id == c.of {
 		return nil // a position that is none ends the run: its reader says so
 	}
 	if err := c.to.SetCursor(ctx, id, c.Name, seq); err != nil {
 		return err
 	}
-	c.done = seq
+	c.done, c.of = seq, id
 	return nil
 }
 

@@ -19,12 +19,13 @@ import (
 // heard is an inbox that notes what it is told, beside what was saved.
 type heard struct {
 	InboxStore
+	id    inbox.Identity
 	notes []string
 	fault error
 }
 
 func (h *heard) SetCursor(_ context.Context, of inbox.Identity, consumer string, seq int64) error {
-	if of != 42 {
+	if of != h.id {
 		return fmt.Errorf("the cursor is of the inbox %s", of)
 	}
 	if h.fault == nil {
@@ -34,7 +35,7 @@ func (h *heard) SetCursor(_ context.Context, of inbox.Identity, consumer string,
 }
 
 func (h *heard) Close() error                                     { return nil }
-func (h *heard) Identity(context.Context) (inbox.Identity, error) { return 42, nil }
+func (h *heard) Identity(context.Context) (inbox.Identity, error) { return h.id, nil }
 
 func rowAt(request int64) connector.Position {
 	return connector.Position(fmt.Sprintf(`{"seq":%d,"v":1}`, inbox.RowSeq(request, inbox.ItemsPerRequest-1)))
@@ -46,7 +47,7 @@ func TestConsumer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, 1, "", sesandbox.Webhooks{})
 		defer p.close()
-		h := &heard{}
+		h := &heard{id: 42}
 		p.there.input.Source.inbox = h
 		c, err := p.there.input.Consumer(p.there.target)
 		if err != nil || c == nil || !strings.HasPrefix(c.Name, "relay-there-") {
@@ -104,6 +105,11 @@ func TestConsumer(t *testing.T) {
 		}
 		c.Begin(t.Context(), connector.Position(`{"seq":720895,"v":1,"inbox":"0000002b"}`))
 		want(told(0)) // nothing of the inbox that has taken its place
+		h.id = 44
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		want(told(0)) // which another one has replaced: there, nobody knows the consumer
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
