@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -170,8 +169,10 @@ func (b *bench) programs(doc *bytes.Buffer) error {
 		list = append(list, program{"Benthos 4.78.0", []string{"INPUT=" + input, "URL=" + url + "/x"}, []string{benthos, "run", "bench/benthos/contacts.yaml"}})
 	}
 	costs := make([][]cost, len(list))
-	for range b.rounds {
-		for i, p := range list {
+	for n := range b.rounds {
+		for k := range list {
+			i := (k + n) % len(list) // none always comes first
+			p := list[i]
 			c, err := b.time(url, b.rows, p.env, p.argv[0], p.argv[1:]...)
 			if err != nil {
 				return err
@@ -190,8 +191,18 @@ func (b *bench) programs(doc *bytes.Buffer) error {
 	return nil
 }
 
-func median(c []cost) cost {
-	s := slices.Clone(c)
-	slices.SortFunc(s, func(a, b cost) int { return cmp.Compare(a.wall, b.wall) })
-	return s[len(s)/2]
+// median takes that of each figure.
+func median(list []cost) cost {
+	mid := func(of func(cost) int64) int64 {
+		figures := make([]int64, len(list))
+		for i, c := range list {
+			figures[i] = of(c)
+		}
+		slices.Sort(figures)
+		return figures[len(figures)/2]
+	}
+	return cost{
+		wall: time.Duration(mid(func(c cost) int64 { return int64(c.wall) })), cpu: time.Duration(mid(func(c cost) int64 { return int64(c.cpu) })),
+		rss: mid(func(c cost) int64 { return c.rss }),
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -114,10 +115,11 @@ func (b *bench) ackRound(s ackServer, conns int) (acks, error) {
 	return a, errors.Join(err, stopped)
 }
 
-// attacked compares the latency of a steady honest load with and without an attack.
+// attacked compares the latency of a steady honest load without an attack and during each kind of one.
 func (b *bench) attacked(doc *bytes.Buffer) error {
-	var calm, under []acks
-	var traffic string
+	kinds := []string{"spread over the second", "all in one instant"}
+	var calm []acks
+	under := make([][]acks, len(kinds))
 	for range attackRounds {
 		addr, stop, err := b.receiver()
 		if err != nil {
@@ -128,35 +130,49 @@ func (b *bench) attacked(doc *bytes.Buffer) error {
 			return err
 		}
 		c, err := hooks.steady(addr, honestConns, honestRate, attackFor)
+		if err == nil && c.failed > 0 {
+			err = fmt.Errorf("%d honest requests were not acknowledged", c.failed)
+		}
 		if err != nil {
 			return err
 		}
-		end, err := hooks.attack(addr)
-		if err != nil {
-			return err
-		}
-		u, err := hooks.steady(addr, honestConns, honestRate, attackFor)
-		if err != nil {
-			return err
-		}
-		if traffic, err = end(); err != nil {
-			return err
+		calm = append(calm, c)
+		for k := range kinds {
+			u, err := hooks.besieged(addr, k == 1)
+			if err != nil {
+				return err
+			}
+			under[k] = append(under[k], u)
 		}
 		if _, err := stop(); err != nil {
 			return err
 		}
-		if c.failed+u.failed > 0 {
-			return fmt.Errorf("%d honest requests were not acknowledged, %d during the attack", c.failed+u.failed, u.failed)
-		}
-		calm, under = append(calm, c), append(under, u)
 	}
-	c, u := medianAcks(calm), medianAcks(under)
-	ratio := ratios(under, calm, func(a acks) float64 { return a.p99.Seconds() })
 	fmt.Fprintf(doc, "\n### During an attack\n\n%d honest requests a second over %d connections, timed from when each was due. The attack comes from other addresses of the same\nmachine: "+
-		"%s. All honest requests were acknowledged. Medians of %d rounds of %s; each ratio is of one\nserver, just before the attack and during it.\n\nTarget: a p99 within 2 times of that without the attack.\n\n"+
-		"| p99 over that without | p50 ms, p99 ms without | p50 ms, p99 ms during it |\n|---:|---:|---:|\n| %s | %.1f, %.1f | %.1f, %.1f |\n",
-		honestRate, honestConns, traffic, attackRounds, attackFor, ratio, ms(c.p50), ms(c.p99), ms(u.p50), ms(u.p99))
+		"%d connections that dribble a byte a second, %d forged requests a second, %d connections a second with garbage or a body\nbeyond the limit; what it takes to send all that "+
+		"comes out of the same %d cores. All honest requests were acknowledged. Medians of\n%d rounds of %s; a ratio is of one server, before the attack and during it.\n\nTarget: a p99 within 2 times of that without the attack.\n\n"+
+		"| the bytes of the slow connections come | p99 over that without | p50 ms | p99 ms |\n|---|---:|---:|---:|\n",
+		honestRate, honestConns, slowConns, forgedRate, garbageRate, runtime.NumCPU(), attackRounds, attackFor)
+	c := medianAcks(calm)
+	fmt.Fprintf(doc, "| no attack | 1 | %.1f | %.1f |\n", ms(c.p50), ms(c.p99))
+	for k, kind := range kinds {
+		u := medianAcks(under[k])
+		fmt.Fprintf(doc, "| %s | %s | %.1f | %.1f |\n", kind, ratios(under[k], calm, func(a acks) float64 { return a.p99.Seconds() }), ms(u.p50), ms(u.p99))
+	}
 	return nil
+}
+
+// besieged measures the honest load during an attack.
+func (h *hooks) besieged(addr string, inStep bool) (acks, error) {
+	end, err := h.attack(addr, inStep)
+	if err != nil {
+		return acks{}, err
+	}
+	u, err := h.steady(addr, honestConns, honestRate, attackFor)
+	if err = errors.Join(err, end()); err == nil && u.failed > 0 {
+		err = fmt.Errorf("%d honest requests were not acknowledged", u.failed)
+	}
+	return u, err
 }
 
 // receiver starts `sluice receive` on an empty folder. Its limits are the defaults, but for the one of requests per source:

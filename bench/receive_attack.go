@@ -29,12 +29,17 @@ type attacker struct {
 	work    sync.WaitGroup
 }
 
-// attack begins one and returns when all slow connections stand. end stops it and describes it.
-func (h *hooks) attack(addr string) (end func() (string, error), err error) {
+// attack begins one and returns when all slow connections stand, which send in one instant or spread over the second. end
+// stops it.
+func (h *hooks) attack(addr string, inStep bool) (end func() error, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &attacker{addr: addr, hooks: h}
 	for i := range slowConns {
-		a.work.Go(func() { a.dribble(ctx, i) })
+		phase := time.Duration(i) * time.Second / slowConns
+		if inStep {
+			phase = 0
+		}
+		a.work.Go(func() { a.dribble(ctx, i, phase) })
 	}
 	for range 4 {
 		a.work.Go(func() { a.paced(ctx, forgedRate/4, a.forge) })
@@ -47,18 +52,17 @@ func (h *hooks) attack(addr string) (end func() (string, error), err error) {
 			return nil, fmt.Errorf("only %d of %d slow connections stand", a.slow.Load(), slowConns)
 		}
 	}
-	return func() (string, error) {
+	return func() error {
 		standing := a.slow.Load()
 		cancel()
 		a.work.Wait()
 		switch {
 		case a.taken.Load() > 0:
-			return "", fmt.Errorf("%d requests of the attack were acknowledged", a.taken.Load())
+			return fmt.Errorf("%d requests of the attack were acknowledged", a.taken.Load())
 		case standing < slowConns/2 || a.forged.Load() == 0 || a.garbage.Load() == 0:
-			return "", fmt.Errorf("it was no attack: %d slow connections at its end, %d forged, %d garbage", standing, a.forged.Load(), a.garbage.Load())
+			return fmt.Errorf("it was no attack: %d slow connections at its end, %d forged, %d garbage", standing, a.forged.Load(), a.garbage.Load())
 		}
-		return fmt.Sprintf("%d connections that dribble a byte a second, each at its own moment, %d forged requests a second, %d connections a second with garbage or a body\nbeyond the limit",
-			slowConns, forgedRate, garbageRate), nil
+		return nil
 	}, nil
 }
 
@@ -68,15 +72,15 @@ func (a *attacker) dial(ctx context.Context, last byte) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", a.addr)
 }
 
-// dribble keeps one slow connection standing; the receiver closes it, and it comes again.
-func (a *attacker) dribble(ctx context.Context, i int) {
+// dribble keeps one slow connection standing, from a moment of the second on; the receiver closes it, and it comes again.
+func (a *attacker) dribble(ctx context.Context, i int, phase time.Duration) {
 	head := "POST /hooks/socialepoch/user_sync_portrait/" + hookPath(0) + " HTTP/1.1\r\nHost: x\r\nX-A: "
 	if i%2 == 0 {
 		head += "b\r\nContent-Length: 100000\r\n\r\n{"
 	}
-	select { // a phase of its own
+	select {
 	case <-ctx.Done():
-	case <-time.After(time.Duration(i) * time.Second / slowConns):
+	case <-time.After(phase):
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

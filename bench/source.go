@@ -32,7 +32,7 @@ func (b *bench) source(doc *bytes.Buffer) error {
 	}
 	fmt.Fprintf(doc, "\n## The source: webhooks out of the inbox\n\n%d events of about 270 bytes, from the inbox to RECORD messages of about 700 bytes, the start of the program included; beside a loop that\n"+
 		"only reads the requests, checks their sums and looks at nothing in them, and a source with the same rows by Airbyte's Python kit. Written to\n"+
-		"/dev/null, as the loop's bytes go nowhere, and into a pipe, whose reader takes its share of the cores. Median of %d rounds, one for the kit.\n\n"+
+		"/dev/null, as the loop's bytes go nowhere, and into a pipe, whose reader takes its share of the cores. Medians of %d rounds, one for the kit.\n\n"+
 		"Target: at least 0.3 of the loop, at least 5 times the kit.\n\n| | Sluice's events/s over the loop's | into a pipe | over the kit's, both into a pipe | Sluice events/s | into a pipe | loop events/s | kit events/s | peak RSS MiB |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n", b.events, b.rounds)
 	for _, each := range []int{50, 1} {
 		dir := filepath.Join(b.dir, fmt.Sprintf("inbox-%d", each))
@@ -67,7 +67,7 @@ func (b *bench) source(doc *bytes.Buffer) error {
 			kitRate = fmt.Sprintf("%.0f", float64(b.kitEvents)/c.wall.Seconds())
 			kit = fmt.Sprintf("%.1f", rate(through)/(float64(b.kitEvents)/c.wall.Seconds()))
 		}
-		fmt.Fprintf(doc, "| %d requests of %d | %.2f | %.2f | %s | %.0f | %.0f | %.0f | %s | %d |\n", b.events/each, each, rate(mine)/rate(bare), rate(through)/rate(bare), kit,
+		fmt.Fprintf(doc, "| %d requests of %d | %s | %s | %s | %.0f | %.0f | %.0f | %s | %d |\n", b.events/each, each, ratios(ours, loop, rate), ratios(piped, loop, rate), kit,
 			rate(mine), rate(through), rate(bare), kitRate, mine.rss>>10)
 		if err := os.RemoveAll(dir); err != nil {
 			return err
