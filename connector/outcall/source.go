@@ -20,6 +20,7 @@ var source = connector.Source{
 	Fields:   sourceFields(),
 	Streams:  streams,
 	Webhooks: webhooks,
+	Tenant:   tenantOf,
 	Puller:   newPuller,
 	Lookup:   newSourceLookup,
 	Check:    newSourceCheck,
@@ -208,3 +209,12 @@ func (l *sourceLookup) ParseResponse(resp *connector.Response) error {
 
 // zoneOf is the zone of a configuration that is valid.
 func (c *SourceConfig) zoneOf() (*time.Location, error) { return restapi.Zone("time_zone", c.TimeZone) }
+
+// tenantOf is the account as tickets name it.
+func tenantOf(cfg connector.Config) string {
+	c, err := sourceConfigOf(cfg)
+	if err != nil {
+		return ""
+	}
+	return c.UserID
+}

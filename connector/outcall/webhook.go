@@ -30,7 +30,7 @@ func newHook(cfg connector.Config) (connector.Hook, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &hook{importReader: newImportReader(c), tenant: c.UserID}
+	h := &hook{importReader: newImportReader(c), tenant: tenantOf(c)}
 	for _, s := range c.CallbackSecrets {
 		h.secrets = append(h.secrets, sha256.Sum256([]byte(s.Reveal())))
 	}

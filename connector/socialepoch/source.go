@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ var source = connector.Source{
 	Fields:   sourceFields,
 	Streams:  streams,
 	Webhooks: webhooks,
+	Tenant:   tenantOf,
 	Puller:   newPuller,
 	Check:    newSourceCheck,
 }
@@ -171,4 +173,13 @@ func sourceConfigOf(cfg connector.Config) (*SourceConfig, error) {
 // signer authorises queries as imports are authorised.
 func (c *SourceConfig) signer() *signer {
 	return newSigner(&Config{TenantID: c.TenantID, APIKey: c.APIKey})
+}
+
+// tenantOf is the account as tickets name it.
+func tenantOf(cfg connector.Config) string {
+	c, err := sourceConfigOf(cfg)
+	if err != nil {
+		return ""
+	}
+	return strconv.FormatInt(c.TenantID, 10)
 }

@@ -59,7 +59,7 @@ func newHook(cfg connector.Config, webhook string) (*hook, error) {
 		return nil, err
 	}
 	h := &hook{
-		webhook: webhook, tenant: strconv.FormatInt(c.TenantID, 10), secrets: c.WebhookSecrets,
+		webhook: webhook, tenant: tenantOf(c), secrets: c.WebhookSecrets,
 		window: time.Duration(c.WindowSeconds) * time.Second, strict: c.Strict, zone: zone, account: c.FriendID == friendAccount,
 	}
 	for _, secret := range h.secrets {

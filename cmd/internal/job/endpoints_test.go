@@ -2,6 +2,7 @@ package job
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -32,38 +33,87 @@ func TestEndpointsChoose(t *testing.T) {
 	}
 }
 
+// run has the Airbyte source carry out a command: its records, its last states, and its warnings.
+func (w *told) run(command, config, state string) (records []string, after, log string) {
+	w.t.Helper()
+	catalog := catalogOf("profile_changes", "raw_events")
+	if command == "check" {
+		catalog = ""
+	}
+	code, lines := source(w.t, AirbyteSource(all.Vendors), command, config, catalog, state)
+	if code != 0 {
+		w.t.Errorf("%s with %s: exit code %d: %s", command, config, code, lines)
+	}
+	var states []string
+	for _, l := range lines {
+		var m struct {
+			State json.RawMessage
+			Log   struct{ Level, Message string }
+		}
+		if err := json.Unmarshal([]byte(l), &m); err != nil {
+			w.t.Error(err)
+		}
+		if m.State != nil {
+			states = append(states, string(m.State))
+		}
+		if m.Log.Level == "WARN" {
+			log += m.Log.Message + "\n"
+		}
+	}
+	return w.records(lines), "[" + strings.Join(states, ",") + "]", log
+}
+
+// Of an inbox with several accounts of one CRM a source reads its own. With an account of which nothing is there it reads
+// nothing, says so and keeps its position.
+func TestSourceReadsItsAccount(t *testing.T) {
+	w := newTold(t)
+	w.change(3)
+	rec, err := w.box.Reader().Get(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := inbox.Endpoint{Name: "other", Vendor: "socialepoch", Account: "83", Type: rec.Endpoint.Type}
+	if _, err := w.box.Append(t.Context(), inbox.Request{Endpoint: other, Method: "POST", Body: rec.Body}); err != nil {
+		t.Fatal(err)
+	}
+	head, err := w.box.Reader().Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := func(command, tenant, state string) (records []string, after, log string) {
+		t.Helper()
+		return w.run(command, strings.Replace(w.config(), fmt.Sprintf(`"tenant_id":%d`, sesandbox.TenantID), `"tenant_id":`+tenant, 1), state)
+	}
+	of := func(records []string, tenant string) bool {
+		return len(records) > 0 && !slices.ContainsFunc(records, func(r string) bool { return !strings.Contains(r, `"tenant_id":"`+tenant+`"`) })
+	}
+	own, state, log := as("read", fmt.Sprint(sesandbox.TenantID), "")
+	if raw := strings.Count(strings.Join(own, "\n"), `"webhook":`); !of(own, fmt.Sprint(sesandbox.TenantID)) || int64(raw) != head-1 || log != "" {
+		t.Errorf("%d requests of %d: %s\n%s", raw, head-1, own, log)
+	}
+	if more, _, _ := as("read", fmt.Sprint(sesandbox.TenantID), state); len(more) > 0 {
+		t.Errorf("again: %s", more)
+	}
+	if theirs, _, log := as("read", "83", ""); !of(theirs, "83") || log != "" {
+		t.Errorf("%s\n%s", theirs, log)
+	}
+	none, _, log := as("read", "28", "")
+	if len(none) > 0 || !strings.Contains(log, fmt.Sprintf("the account %d, 83, and none of 28, which is configured. Nothing is read", sesandbox.TenantID)) {
+		t.Errorf("%s\n%s", none, log)
+	}
+	if _, _, log := as("check", "28", ""); !strings.Contains(log, "none of 28") {
+		t.Errorf("check says %q", log)
+	}
+}
+
 // A name that is none of the inbox's is told with those that are. While all are such the position stays where it is, so
 // that what came in meanwhile is read once the name is mended.
 func TestSourceMistypedEndpoint(t *testing.T) {
 	w := newTold(t)
 	w.change(3)
 	run := func(command, names, state string) (records []string, after, log string) {
-		config := strings.Replace(w.config(), `"_limit":1`, `"endpoints":[`+names+`]`, 1)
-		catalog := catalogOf("profile_changes", "raw_events")
-		if command == "check" {
-			catalog = ""
-		}
-		code, lines := source(t, AirbyteSource(all.Vendors), command, config, catalog, state)
-		if code != 0 {
-			t.Errorf("%s of %s: exit code %d: %s", command, names, code, lines)
-		}
-		var states []string
-		for _, l := range lines {
-			var m struct {
-				State json.RawMessage
-				Log   struct{ Level, Message string }
-			}
-			if err := json.Unmarshal([]byte(l), &m); err != nil {
-				t.Error(err)
-			}
-			if m.State != nil {
-				states = append(states, string(m.State))
-			}
-			if m.Log.Level == "WARN" {
-				log += m.Log.Message + "\n"
-			}
-		}
-		return w.records(lines), "[" + strings.Join(states, ",") + "]", log
+		t.Helper()
+		return w.run(command, strings.Replace(w.config(), `"_limit":1`, `"endpoints":[`+names+`]`, 1), state)
 	}
 	for _, begun := range []bool{false, true} {
 		before, state := []string{}, ""

@@ -200,7 +200,7 @@ func (s *Source) checkEndpoints(ctx context.Context) (note string, err error) {
 }
 
 func (s *Source) endpoints() *endpoints {
-	return &endpoints{names: s.from.Endpoints, vendor: s.Vendor.Name, log: s.log}
+	return endpointsOf(s.Vendor, s.Config, s.from.Endpoints, s.log)
 }
 
 func (s *Source) probe(ctx context.Context, of func(connector.Config) (connector.Probe, error)) error {

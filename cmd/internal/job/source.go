@@ -257,7 +257,7 @@ func (a *account) checkInbox(ctx context.Context, log *slog.Logger) error {
 }
 
 func (a *account) endpoints(log *slog.Logger) *endpoints {
-	return &endpoints{names: a.Endpoints, vendor: a.vendor.Name, log: log}
+	return endpointsOf(a.vendor, a.config, a.Endpoints, log)
 }
 
 // transportOf makes the transport of queries.
