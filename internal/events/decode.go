@@ -66,10 +66,8 @@ func (d *decoder) take(rec *inbox.Record) error {
 	if d.now.fatal != nil {
 		return d.now.fatal
 	}
-	if failure != nil {
-		if d.unread.Add(1) <= told {
-			d.Logger.Warn("a request cannot be read; it is kept as it came", "stream", d.Stream.Name, "request", rec.Seq, "endpoint", rec.Endpoint.Name, "error", failure.Error())
-		}
+	if failure != nil && d.Stream.Name != connector.StreamRawEvents && d.unread.Add(1) <= told {
+		d.Logger.Warn("a request cannot be read; it is kept as it came", "stream", d.Stream.Name, "request", rec.Seq, "endpoint", rec.Endpoint.Name, "error", failure.Error())
 	}
 	if err := d.whole(rec, failure); err != nil {
 		return err

@@ -168,7 +168,12 @@ func TestBrokenDecoder(t *testing.T) {
 			}
 		}
 		c.Stream = events.Raw()
+		log = newLog()
+		c.Logger = log.logger()
 		raw := mustRead(t, c, nil)
+		if strings.Contains(log.text(), "requests_not_understood") {
+			t.Errorf("%s: raw_events has every request, and the log is %s", how, log.text())
+		}
 		failed := 0
 		for _, row := range raw.rows {
 			if strings.Contains(row, `"error":`) {
