@@ -165,3 +165,26 @@ func TestRelayMistypedEndpoint(t *testing.T) {
 		p.wrote(1, 0)
 	})
 }
+
+// A relay hands on nothing of another account.
+func TestRelayReadsItsAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, 1, "", sesandbox.Webhooks{})
+		defer p.close()
+		p.begin()
+		before := p.there.run(t.Context(), false).Read
+		p.inSE(1, 0, "Li Wei")
+		p.drain()
+		rec, err := p.box.Reader().Get(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := inbox.Endpoint{Name: "other", Vendor: rec.Endpoint.Vendor, Account: "83", Type: rec.Endpoint.Type}
+		if _, err := p.box.Append(t.Context(), inbox.Request{Endpoint: other, Method: "POST", Body: rec.Body}); err != nil {
+			t.Fatal(err)
+		}
+		if n := p.there.run(t.Context(), false).Read; before != 0 || n != 1 {
+			t.Errorf("%d rows before the change and %d of it", before, n)
+		}
+	})
+}
