@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -117,4 +118,53 @@ func TestStoreTakesTooLong(t *testing.T) {
 			t.Errorf("%d records", n)
 		}
 	})
+}
+
+// Whoever takes too long for a header or a body, or has nothing more to say, is hung up on.
+func TestSlowSenders(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		name            string
+		header, request time.Duration // options
+		text            string        // behind the address
+		within          time.Duration
+		answer, outcome string
+	}{
+		{"nothing", 0, 0, "", 5 * time.Second, "", ""},
+		{"half a header", 0, 0, " HTTP/1.1\r\nHost: x\r\nX-A: ", 5 * time.Second, "", ""},
+		{"half a header, short of time", 50 * ms, time.Hour, " HTTP/1.1\r\nHost: x\r\nX-A: ", 50 * ms, "", ""},
+		{"half a body", 0, 0, " HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{", 30 * time.Second, "400", cutShort},
+		{"half a body, short of time", 50 * ms, 200 * ms, " HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{", 200 * ms, "400", cutShort},
+		{"half a chunk", 0, 0, " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nf\r\n{", 30 * time.Second, "400", cutShort},
+		{"no second request", 0, 0, " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", time.Minute, "401", forged},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, public := startInBubble(t, inbox.Options{Dir: t.TempDir()}, func(o *Options) { o.HeaderWithin, o.RequestWithin = c.header, c.request })
+				conn, err := public.dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = conn.Close() }()
+				began := time.Now()
+				_ = conn.SetReadDeadline(began.Add(24 * time.Hour))
+				if c.text != "" {
+					_, _ = io.WriteString(conn, "POST "+w.opts.Endpoints[0].Address()+c.text)
+				}
+				got, err := io.ReadAll(conn)
+				if err != nil {
+					t.Fatalf("the connection stays: %v", err)
+				}
+				if took := time.Since(began); took < c.within || took > c.within+time.Second {
+					t.Errorf("closed after %s, not after %s", took, c.within)
+				}
+				if _, status, _ := strings.Cut(string(got), " "); !strings.HasPrefix(status, c.answer) || (c.answer == "") != (len(got) == 0) {
+					t.Errorf("answered with %q", got)
+				}
+				if c.outcome != "" && !w.metric(fmt.Sprintf("sluice_receiver_requests_total{endpoint=%q,outcome=%q} 1", "main/portrait", c.outcome)) {
+					t.Errorf("not counted as %s", c.outcome)
+				}
+			})
+		})
+	}
 }
