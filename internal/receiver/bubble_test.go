@@ -168,3 +168,49 @@ func TestSlowSenders(t *testing.T) {
 		})
 	}
 }
+
+// Retention removes what nobody needs, and says so; that it waits for a consumer is told, once, and is to be seen until the
+// consumer has come on.
+func TestRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := startInBubble(t, inbox.Options{Dir: t.TempDir(), MaxAge: time.Hour}, nil)
+		for i := range 3 {
+			if _, body := w.send(ask{header: signed(secret, time.Now().Add(time.Duration(i)*time.Millisecond)), body: item(fmt.Sprint(i))}); body != accepted {
+				t.Fatal(body)
+			}
+		}
+		of, err := w.box.Reader().Identity(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			upTo    int64 // the consumer has come so far
+			after   time.Duration
+			floor   int64
+			waits   int
+			removed string
+		}{
+			{1, 30 * time.Minute, 0, 0, ""},
+			{1, time.Hour, 1, 1, "records=1 up_to=1"},
+			{3, 90 * time.Second, 3, 0, "records=2 up_to=3"},
+		} {
+			if err := w.box.SetCursor(t.Context(), of, "slow", step.upTo); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(step.after)
+			synctest.Wait()
+			if floor, err := w.box.Reader().Floor(t.Context()); floor != step.floor || err != nil {
+				t.Errorf("%+v: the floor is %d, %v", step, floor, err)
+			}
+			if !w.metric(fmt.Sprint("sluice_inbox_waits_for_consumer ", step.waits)) {
+				t.Errorf("%+v: the metric does not tell", step)
+			}
+			if log := w.log.String(); !strings.Contains(log, step.removed) {
+				t.Errorf("%+v: the log does not tell what was removed: %s", step, log)
+			}
+		}
+		if log := w.log.String(); strings.Count(log, "keeps more than it should") != 1 || !strings.Contains(log, "consumer=slow") || strings.Count(log, "old requests were removed") != 2 {
+			t.Error(log)
+		}
+	})
+}
