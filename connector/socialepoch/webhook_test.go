@@ -102,6 +102,10 @@ func TestVerify(t *testing.T) {
 	onTime, onTimeToken := at(-300 * time.Second)
 	early, earlyToken := at(300*time.Second + time.Millisecond)
 	late, lateToken := at(-300*time.Second - time.Millisecond)
+	minute, minuteToken := at(-time.Minute)
+	over, overToken := at(-time.Minute - time.Millisecond)
+	ahead, aheadToken := at(time.Minute + time.Millisecond)
+	window := func(seconds int64) func(*SourceConfig) { return func(c *SourceConfig) { c.WindowSeconds = seconds } }
 	rotated := func(c *SourceConfig) {
 		c.WebhookSecrets = []connector.Secret{connector.NewSecret("new"), connector.NewSecret(testSecret), connector.NewSecret("old")}
 	}
@@ -134,6 +138,10 @@ func TestVerify(t *testing.T) {
 		{"just in time", head(onTimeToken, tenant, onTime), "", nil, nil},
 		{"late", head(lateToken, tenant, late), "", nil, connector.ErrStale},
 		{"early", head(earlyToken, tenant, early), "", nil, connector.ErrStale},
+		{"just in a minute", head(minuteToken, tenant, minute), "", window(60), nil},
+		{"late for a minute", head(overToken, tenant, over), "", window(60), connector.ErrStale},
+		{"early for a minute", head(aheadToken, tenant, ahead), "", window(60), connector.ErrStale},
+		{"late, but not for an hour", head(lateToken, tenant, late), "", window(3600), nil},
 		{"late in the body", nil, inBodyMode(lateToken, tenant, late), nil, connector.ErrStale},
 		{"both", head(good, tenant, stamp), inBodyMode(good, tenant, stamp), strict, nil},
 		{"header good, body forged", head(good, tenant, stamp), inBodyMode(bad, tenant, stamp), nil, nil},

@@ -14,8 +14,8 @@ import (
 	"github.com/sluicehq/sluice/internal/inbox"
 )
 
-// storeWithin is how long a request may wait for the inbox: senders wait three seconds for the answer.
-const storeWithin = 2 * time.Second
+// storeWithin is how long a request may wait for the inbox, at most: senders wait three seconds for the answer.
+const storeWithin = time.Second
 
 // Outcomes of a request, for metrics.
 const (

@@ -13,6 +13,31 @@ import (
 	"github.com/sluicehq/sluice/connector"
 )
 
+// The figures that are documented bound a receiver whose configuration names none.
+func TestDefaultLimits(t *testing.T) {
+	defaults := Limits{Body: 1 << 20, InFlight: 1024, Connections: 4096, Bodies: 64 << 20, Rate: 2000}
+	for _, c := range []struct{ given, want Limits }{
+		{Limits{}, defaults},
+		{Limits{Body: -1, InFlight: -1, Connections: -1, Bodies: -1}, defaults},
+		{Limits{Body: 11 << 20, Rate: -1}, Limits{Body: 10 << 20, InFlight: 1024, Connections: 4096, Bodies: 64 << 20, Rate: -1}},
+		{Limits{1, 2, 3, 4, 5}, Limits{1, 2, 3, 4, 5}},
+	} {
+		got := c.given
+		if got.defaults(); got != c.want {
+			t.Errorf("%+v: %+v, want %+v", c.given, got, c.want)
+		}
+	}
+	w := start(t, t.TempDir(), func(o *Options) { o.Limits = Limits{} })
+	r, l := w.r, w.r.server(w.r)
+	if r.slots.most != 1024 || r.bodies.most != 64<<20 || r.rates.perSecond != 2000 || r.rates.burst != 4000 || l.MaxHeaderBytes != 12<<10 {
+		t.Errorf("%d in flight, %d bytes of bodies, %v a second, bursts of %v, headers of %d", r.slots.most, r.bodies.most, r.rates.perSecond, r.rates.burst, l.MaxHeaderBytes)
+	}
+	w.get("/healthz", nil) // it serves, so the listener is there
+	if at := r.metrics.public.Load(); at.all.most != 4096 || at.each != 2048 {
+		t.Errorf("%d connections, %d of one source", at.all.most, at.each)
+	}
+}
+
 func TestSourceOfARequest(t *testing.T) {
 	s := sources{[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}
 	for _, c := range []struct {

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -194,6 +195,47 @@ func TestNotStored(t *testing.T) {
 	again("closed")
 	if got := w.r.slots.held.Load() + w.r.bodies.held.Load(); got != 0 {
 		t.Errorf("%d are not given back", got)
+	}
+}
+
+// tiredHook answers as vendors do whose senders know the status of too many requests.
+type tiredHook struct{ connector.Hook }
+
+func (tiredHook) Reply(error) connector.Response {
+	return connector.Response{Status: http.StatusTooManyRequests}
+}
+
+// Where the status asks for the request again, a header says when; where it does not, none is there.
+func TestRetryAfter(t *testing.T) {
+	w := start(t, t.TempDir(), func(o *Options) {
+		o.Endpoints = calling(t, "http://127.0.0.1:1")
+		tired := portrait(t)
+		tired.Name, tired.Path, tired.Hook = "tired", connector.NewSecret(NewPath()), tiredHook{tired.Hook}
+		o.Endpoints = append(o.Endpoints, tired)
+	})
+	for _, c := range []struct {
+		endpoint int
+		busy     bool
+		status   int
+		after    string
+	}{
+		{0, true, 200, ""}, // the code in the body says it
+		{0, false, 401, ""},
+		{1, true, 503, "1"},
+		{1, false, 200, ""},
+		{2, true, 429, "1"},
+	} {
+		if c.busy {
+			w.r.slots.take(w.r.slots.most)
+		}
+		a := answered{header: http.Header{}}
+		w.r.ServeHTTP(&a, httptest.NewRequest(http.MethodPost, w.opts.Endpoints[c.endpoint].Address(), strings.NewReader("{}")))
+		if got := a.header.Get("Retry-After"); a.status != c.status || got != c.after {
+			t.Errorf("%+v: %d, Retry-After %q", c, a.status, got)
+		}
+		if c.busy {
+			w.r.slots.free(w.r.slots.most)
+		}
 	}
 }
 

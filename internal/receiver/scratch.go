@@ -85,8 +85,8 @@ func appendKeys(list []string, h connector.Hook, body []byte) ([]string, string)
 	return list, ""
 }
 
-// patience makes the contexts that end when a request has waited for the inbox long enough. Those of a quarter of a second
-// share one, since a timer for each costs more than to wait a little longer.
+// patience makes the contexts that end when a request has waited for the inbox long enough. Those of a tenth of a second
+// share one, since a timer for each costs more than to wait a little shorter.
 type patience struct{ now atomic.Pointer[spell] }
 
 type spell struct {
@@ -94,14 +94,14 @@ type spell struct {
 	until time.Time // it is handed out so long
 }
 
-const spellLasts = 250 * time.Millisecond
+const spellLasts = 100 * time.Millisecond
 
 func (p *patience) context() context.Context {
 	now := time.Now()
 	if s := p.now.Load(); s != nil && now.Before(s.until) {
 		return s.ctx
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), storeWithin+spellLasts)
+	ctx, cancel := context.WithTimeout(context.Background(), storeWithin)
 	context.AfterFunc(ctx, cancel)
 	p.now.Store(&spell{ctx, now.Add(spellLasts)})
 	return ctx

@@ -88,14 +88,21 @@ func portrait(t testing.TB) Endpoint {
 // start runs a receiver on a folder; edit may change its options.
 func start(t *testing.T, dir string, edit func(*Options)) *world {
 	t.Helper()
-	w := &world{t: t, dir: dir, log: &syncBuffer{}, done: make(chan error, 1), http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	return startAt(t, inbox.Options{Dir: dir}, listen(t), listen(t), edit)
+}
+
+// startAt is start with an inbox and listeners of the caller's choice.
+func startAt(t *testing.T, box inbox.Options, public, admin net.Listener, edit func(*Options)) *world {
+	t.Helper()
+	w := &world{t: t, dir: box.Dir, log: &syncBuffer{}, done: make(chan error, 1), http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
+	box.Log = log
 	var err error
-	if w.box, err = inbox.Open(t.Context(), inbox.Options{Dir: dir, Log: log}); err != nil {
+	if w.box, err = inbox.Open(t.Context(), box); err != nil {
 		t.Fatal(err)
 	}
 	w.opts = Options{
-		Inbox: w.box, Dir: dir, Log: log, Endpoints: []Endpoint{portrait(t)}, Token: connector.NewSecret(apiToken),
+		Inbox: w.box, Dir: box.Dir, Log: log, Endpoints: []Endpoint{portrait(t)}, Token: connector.NewSecret(apiToken),
 		MinFree: 1, Limits: Limits{Rate: -1},
 	}
 	if edit != nil {
@@ -105,7 +112,6 @@ func start(t *testing.T, dir string, edit func(*Options)) *world {
 		t.Fatal(err)
 	}
 	w.r.later.pause = time.Millisecond
-	public, admin := listen(t), listen(t)
 	w.public, w.admin = public.Addr().String(), admin.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop = cancel
