@@ -32,7 +32,7 @@ come again. If it does come again it is known again, and lacks what was removed 
 			if err != nil {
 				return err
 			}
-			own, err := job.OwnInbox(cmd.Context(), args[0], f.caFile)
+			own, err := job.OwnInbox(cmd.Context(), args[0], f.caFile, a.log())
 			if err != nil {
 				return err
 			}

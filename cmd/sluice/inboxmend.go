@@ -119,17 +119,21 @@ func (a *app) inboxRelease(f *inboxFlags) *cobra.Command {
 	}
 }
 
-// withOwner opens an inbox for writing, once its other arguments are numbers.
+// withOwner opens an inbox for writing, once its other arguments are numbers. One that is repeated counts once.
 func (a *app) withOwner(ctx context.Context, args []string, f *inboxFlags, do func(job.InboxOwner, []int64) error) error {
 	var seqs []int64
+	named := map[int64]bool{}
 	for _, text := range args[1:] {
 		seq, err := sequence(text)
 		if err != nil {
 			return err
 		}
-		seqs = append(seqs, seq)
+		if !named[seq] {
+			named[seq] = true
+			seqs = append(seqs, seq)
+		}
 	}
-	own, err := job.OwnInbox(ctx, args[0], f.caFile)
+	own, err := job.OwnInbox(ctx, args[0], f.caFile, a.log())
 	if err != nil {
 		return err
 	}
@@ -206,7 +210,7 @@ func (a *app) replayRange(ctx context.Context, at string, r replayFlags, f *inbo
 		_, err := fmt.Fprintf(a.out, "%d requests, %d to %d, would be replayed. Add --yes to do it\n", len(seqs), seqs[0], seqs[len(seqs)-1])
 		return err
 	}
-	own, err := job.OwnInbox(ctx, at, f.caFile)
+	own, err := job.OwnInbox(ctx, at, f.caFile, a.log())
 	if err != nil {
 		return err
 	}

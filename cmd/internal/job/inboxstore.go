@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,8 +59,9 @@ func OpenInbox(at, caFile string) (InboxStore, error) {
 	return inbox.OpenReader(at)
 }
 
-// OwnInbox opens a folder or a receiver for release and replay. A folder must hold an inbox, and no receiver may use it.
-func OwnInbox(ctx context.Context, at, caFile string) (InboxOwner, error) {
+// OwnInbox opens a folder or a receiver for release and replay. A folder must hold an inbox, and no receiver may use it;
+// what is done there is logged here, as the receiver logs what is done over its API.
+func OwnInbox(ctx context.Context, at, caFile string, log *slog.Logger) (InboxOwner, error) {
 	if IsReceiverURL(at) {
 		return dialInbox(at, caFile)
 	}
@@ -70,7 +72,7 @@ func OwnInbox(ctx context.Context, at, caFile string) (InboxOwner, error) {
 		}
 		return nil, err
 	}
-	box, err := inbox.Open(ctx, inbox.Options{Dir: at})
+	box, err := inbox.Open(ctx, inbox.Options{Dir: at, Log: log})
 	var told *connector.Error
 	if errors.As(err, &told) && strings.Contains(told.What, "in use") {
 		return nil, connector.Configf("Give the admin address of the receiver that runs on it, such as http://127.0.0.1:9465, in place of the folder", "%s", told.What)
