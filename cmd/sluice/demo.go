@@ -144,7 +144,9 @@ func (a *app) demoSync(ctx context.Context, path string) (*result, error) {
 	if err := rejects.Close(); err != nil && res.Err == nil {
 		res.Err = err
 	}
-	res.summary(a.out)
+	if res.begun() {
+		res.summary(a.out)
+	}
 	if res.Err != nil {
 		return res, res.Err
 	}

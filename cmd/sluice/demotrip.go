@@ -170,8 +170,10 @@ func (a *app) demoRelayed(ctx context.Context, file string) (*result, error) {
 	res.Report, res.Stats, res.Err = t.Run(ctx, job.Run{Reader: reader, Rejects: rejects, Gate: gate})
 	res.Took = time.Since(start)
 	res.Err = errors.Join(res.Err, gate.Close(), rejects.Close())
-	_, _ = fmt.Fprint(a.out, "  ")
-	res.summary(a.out)
+	if res.begun() {
+		_, _ = fmt.Fprint(a.out, "  ")
+		res.summary(a.out)
+	}
 	return res, res.Err
 }
 

@@ -92,6 +92,9 @@ func TestVerbsLeakNothing(t *testing.T) {
 			if code := run(args, strings.NewReader(""), out, errs); code != c.code {
 				t.Errorf("exit code %d, want %d\n%s%s", code, c.code, out, errs)
 			}
+			if strings.Contains(out.String(), ": 0 read") {
+				t.Errorf("the zeros of a run that had not begun are told:\n%s", out)
+			}
 			goleak.VerifyNone(t, before)
 		})
 	}

@@ -233,9 +233,9 @@ func TestPreflightNamesTheSide(t *testing.T) {
 		p.there.input.Source.from.Receiver = "http://receiver.test:9465"
 		p.there.input.Source.inbox = &heard{InboxStore: deaf{}}
 		for says, of := range map[string]func(context.Context) error{
-			"the receiver http://receiver.test:9465 cannot be reached yet": p.there.input.Preflight,
-			"NXCloud cannot be reached yet":                                p.back.input.Preflight,
-			"SocialEpoch cannot be reached yet":                            p.back.target.Preflight,
+			"waiting for the receiver http://receiver.test:9465": p.there.input.Preflight,
+			"waiting for NXCloud":                                p.back.input.Preflight,
+			"waiting for SocialEpoch":                            p.back.target.Preflight,
 		} {
 			log.Reset()
 			if err := of(t.Context()); err == nil || !strings.Contains(log.String(), says) {

@@ -121,7 +121,7 @@ func preflight(ctx context.Context, side string, check func(context.Context) err
 		if err == nil || connector.KindOf(err) == connector.KindConfig || wait > 4*time.Second {
 			return err
 		}
-		log.Warn(side+" cannot be reached yet", "error", err.Error(), "again_in", wait)
+		log.Warn("waiting for "+side, "error", err.Error(), "again_in", wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
