@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -45,7 +46,7 @@ func dial(path, query string, pragmas ...string) (*conn, error) {
 // dialWriter opens the database to write to it. The log and its index stay when it is closed: a reader that may only read
 // cannot make them. That is said before the first pragma, which reads the database: else the close after one that is refused
 // would remove them.
-func dialWriter(path string) (*conn, error) {
+func dialWriter(path string, more ...string) (*conn, error) {
 	c, err := connect(path, writerQuery)
 	if err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ func dialWriter(path string) (*conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
-	return c.with(writerPragmas)
+	return c.with(slices.Concat(writerPragmas, more))
 }
 
 // with runs pragmas on a new connection, and closes it if one fails.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -56,6 +55,7 @@ type Options struct {
 	hook     func(point string) error // failpoints
 	steps    []string                 // instead of migrations
 	maxPages int64
+	pragmas  []string // after the writer's own
 
 	generation, stride int // of the keys that wait
 }
@@ -138,7 +138,7 @@ func (i *Inbox) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if i.c, err = dialWriter(path); err != nil {
+	if i.c, err = dialWriter(path, i.opts.pragmas...); err != nil {
 		return err
 	}
 	m, err := i.prepare(path)
@@ -174,7 +174,7 @@ func (i *Inbox) open(ctx context.Context) error {
 
 // claim makes and locks the folder.
 func (i *Inbox) claim() error {
-	err := os.MkdirAll(i.opts.Dir, 0o700)
+	err := makeFolder(i.opts.Dir)
 	if err == nil {
 		i.lock, err = lockDir(i.opts.Dir)
 	}

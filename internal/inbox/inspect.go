@@ -127,6 +127,27 @@ func dialAtRest(path string, pragmas ...string) (*conn, error) {
 	return dial(path, readerQuery, pragmas...)
 }
 
+// syncDir is disk.SyncDir; a test watches it.
+var syncDir = disk.SyncDir
+
+// makeFolder makes a folder, and those above it that are not there, and the name of each durable.
+func makeFolder(dir string) error {
+	var made []string
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		made = append(made, at)
+	}
+	err := os.MkdirAll(dir, 0o700)
+	for _, at := range made {
+		if err == nil {
+			err = syncDir(filepath.Dir(at))
+		}
+	}
+	return err
+}
+
 // makeFile makes an empty file if there is none of the name. SQLite would make it readable for all.
 func makeFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -139,7 +160,7 @@ func makeFile(path string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return disk.SyncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
 }
 
 // fileSize is 0 also for a file that is not there.

@@ -47,6 +47,9 @@ func openReader(dir string, known int) (*Reader, error) {
 	}
 	for _, name := range []string{path, path + "-wal", path + "-shm"} {
 		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			if err := checkAlone(path, known); err != nil {
+				return nil, readError(dir, err)
+			}
 			return nil, connector.Configf("Start the receiver on that folder once; if the inbox was copied, copy all its files",
 				"there is no inbox in %s: %s is missing", dir, filepath.Base(name))
 		}
@@ -66,6 +69,28 @@ func openReader(dir string, known int) (*Reader, error) {
 		return nil, errors.Join(readError(dir, err), c.close())
 	}
 	return r, nil
+}
+
+// checkAlone refuses what the receiver would refuse too, so that nobody is sent to start it: a database beside which no log
+// has begun, and no first start was cut short, must be an inbox by itself. SQLite reads it, as checkStart must not: this
+// process may have it open.
+func checkAlone(path string, known int) error {
+	size, err := fileSize(path)
+	if err != nil || size == 0 {
+		return err
+	}
+	if journal, err := fileSize(path + "-journal"); err != nil || journal > 0 {
+		return err
+	}
+	if begun, err := logBegun(path); err != nil || begun {
+		return err
+	}
+	c, err := dial(path, "mode=ro&immutable=1", "query_only(1)", "mmap_size(0)", "cell_size_check(1)", "trusted_schema(0)")
+	if err != nil {
+		return err
+	}
+	_, err = checkIdentity(c, path, known)
+	return errors.Join(err, c.close())
 }
 
 // awaitLog waits for a log to have a header and something behind it. A writer that starts comes to that soon; where there is

@@ -101,6 +101,56 @@ func TestRefusedStaysAsItIs(t *testing.T) {
 	}
 }
 
+// TestReaderWithoutLog: where the log is missing, a reader says what the receiver would say: what is to be salvaged, and what
+// belongs to something else. Only where a start helps is one sent to it.
+func TestReaderWithoutLog(t *testing.T) {
+	files, _ := sample(t)
+	const salvage, start, elsewhere = "sluice inbox salvage", "Start the receiver on that folder once", "Give the inbox a folder of its own"
+	db := files[databaseFile]
+	foreign := bytes.Clone(db)
+	copy(foreign[68:72], "them") // where the header has the application's id
+	whole := writeFiles(t, files)
+	if err := startAndStop(whole); err != nil {
+		t.Fatal(err)
+	}
+	moved, err := os.ReadFile(filepath.Join(whole, databaseFile))
+	if err != nil || len(moved) <= len(db) {
+		t.Fatalf("the log adds nothing to %d bytes, %v", len(db), err)
+	}
+	moved = append(moved[:4096], db[4096:]...) // the first page is moved first, and counts the others
+	for what, c := range map[string]struct {
+		files map[string][]byte
+		want  string
+	}{
+		"whole":                   {map[string][]byte{databaseFile: db}, start},
+		"empty":                   {map[string][]byte{databaseFile: nil}, start},
+		"nothing":                 {nil, start},
+		"garbage":                 {map[string][]byte{databaseFile: bytes.Repeat([]byte("garbage "), 4096)}, salvage},
+		"a few bytes":             {map[string][]byte{databaseFile: []byte("garbage")}, salvage},
+		"garbage, and its index":  {map[string][]byte{databaseFile: []byte("garbage"), databaseFile + "-shm": nil}, salvage},
+		"garbage, an empty log":   {map[string][]byte{databaseFile: []byte("garbage"), databaseFile + "-wal": nil}, salvage},
+		"zeros":                   {map[string][]byte{databaseFile: make([]byte, 32<<10)}, salvage},
+		"cut":                     {map[string][]byte{databaseFile: db[:21_000]}, salvage},
+		"of something else":       {map[string][]byte{databaseFile: foreign}, elsewhere},
+		"a first start that died": {map[string][]byte{databaseFile: make([]byte, 4096), databaseFile + "-journal": hotJournal}, start},
+		"a log without its index": {map[string][]byte{databaseFile: db, databaseFile + "-wal": files[databaseFile+"-wal"]}, start},
+		"a checkpoint that died":  {map[string][]byte{databaseFile: moved, databaseFile + "-wal": files[databaseFile+"-wal"]}, start},
+	} {
+		dir := writeFiles(t, c.files)
+		before := filesOf(t, dir)
+		_, err := OpenReader(dir)
+		if connector.KindOf(err) != connector.KindConfig || !strings.Contains(err.Error(), c.want) || errors.Is(err, ErrDamaged) != (c.want == salvage) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if after := filesOf(t, dir); after != before {
+			t.Errorf("%s: the reader changed\n%s\nto\n%s", what, before, after)
+		}
+		if err := startAndStop(dir); (err == nil) != (c.want == start) || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: the start: %v", what, err)
+		}
+	}
+}
+
 // TestForeignDatabase: one of something else is not touched, nor one of a later format.
 func TestForeignDatabase(t *testing.T) {
 	for _, text := range []string{"CREATE TABLE theirs (a)", "PRAGMA application_id = 0x536c6962; PRAGMA user_version = 99"} {
@@ -122,12 +172,15 @@ func TestForeignDatabase(t *testing.T) {
 	}
 }
 
+// hotJournal is what SQLite writes before it makes the first page.
+var hotJournal = append([]byte("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x10\x00"), make([]byte, 484)...)
+
 // TestFirstStartDied: what the first start leaves in each moment before the schema is there is no damage.
 func TestFirstStartDied(t *testing.T) {
 	for what, files := range map[string]map[string][]byte{
 		"no byte":          {databaseFile: nil},
 		"an empty log":     {databaseFile: nil, databaseFile + "-wal": nil},
-		"a hot journal":    {databaseFile: make([]byte, 4096), databaseFile + "-journal": append([]byte("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x10\x00"), make([]byte, 484)...)},
+		"a hot journal":    {databaseFile: make([]byte, 4096), databaseFile + "-journal": hotJournal},
 		"no index of logs": {},
 	} {
 		dir := writeFiles(t, files)
