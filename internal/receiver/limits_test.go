@@ -38,6 +38,14 @@ func TestDefaultLimits(t *testing.T) {
 	}
 }
 
+func TestDefaultOptions(t *testing.T) {
+	var o Options
+	o.defaults()
+	if o.MinFree != 64<<20 || o.TrimEvery != time.Minute || o.StopWithin != 8*time.Second || o.HeaderWithin != 5*time.Second || o.RequestWithin != 30*time.Second {
+		t.Errorf("got %+v", o)
+	}
+}
+
 func TestSourceOfARequest(t *testing.T) {
 	s := sources{[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}
 	for _, c := range []struct {
