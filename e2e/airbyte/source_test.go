@@ -205,8 +205,8 @@ func (h *hub) inboxes() map[string]map[string]any {
 	}
 }
 
-// TestPyAirbyteReads: PyAirbyte reads the source four times with its state, one of them while the sandbox tells of changes.
-// Every event that was told is there once.
+// TestPyAirbyteReads: PyAirbyte reads the source five times with its state, one of them while the sandbox tells of changes.
+// Every event that was told is there once, and a read behind the last of them brings none.
 func TestPyAirbyteReads(t *testing.T) {
 	for _, at := range []string{"folder", "receiver"} {
 		t.Run(at, func(t *testing.T) {
@@ -219,12 +219,13 @@ func TestPyAirbyteReads(t *testing.T) {
 					Items, Delivered, Repeats int
 					GivenUp                   int `json:"given_up"`
 				}
-				Rows   []map[string]int
-				IDs    map[string][2]int
-				Kept   bool
-				Sample map[string]map[string]any
+				Rows      []map[string]int
+				Processed []int
+				IDs       map[string][2]int
+				Kept      bool
+				Sample    map[string]map[string]any
 			}
-			if err := json.Unmarshal(out, &got); err != nil || len(got.Rows) != 4 {
+			if err := json.Unmarshal(out, &got); err != nil || len(got.Rows) != 4 || len(got.Processed) != 5 {
 				t.Fatalf("%v in %s", err, out)
 			}
 			t.Logf("%s", out)
@@ -243,6 +244,9 @@ func TestPyAirbyteReads(t *testing.T) {
 			}
 			if !got.Kept || fmt.Sprint(got.Rows[2]) != fmt.Sprint(got.Rows[3]) || got.Rows[0]["profile_changes"] == 0 {
 				t.Errorf("rows after each read: %v", got.Rows)
+			}
+			if got.Processed[0] == 0 || got.Processed[4] != 0 {
+				t.Errorf("records of each read: %v. The last asks for events alone, and none came since", got.Processed)
 			}
 			if seq, head := h.cursor(t), h.head(t); at == "folder" && seq != -1 || at == "receiver" && (seq != head || head == 0) {
 				t.Errorf("the consumer has come to %d of %d requests, all of which the last state covers", seq, head)

@@ -23,8 +23,9 @@ type Caller struct {
 
 	mu        sync.Mutex // covers all below
 	governors map[string]*governor
-	freed     chan struct{} // closed when a call ends
-	skew      time.Duration // the vendor's clock less ours
+	freed     chan struct{}        // closed when a call ends
+	throttled map[string]time.Time // by endpoint: when the wait for the CRM's limit is over
+	skew      time.Duration        // the vendor's clock less ours
 	stats     CallStats
 }
 
@@ -42,12 +43,15 @@ type Query struct {
 	// Parse reads an answer. It is called for each that comes, so it must forget what it read from the one before.
 	Parse  func(resp *connector.Response) (connector.Outcome, error)
 	Signer connector.Signer // nil: not signed
+	// Throttled is told when the query begins to wait because the CRM asked for fewer calls, and until when; again
+	// only where that moves. nil: nobody is told.
+	Throttled func(until time.Time)
 }
 
 // NewCaller makes a Caller. Of the Config it takes Transport, Concurrency, RequestsPerSecond, Timeout, MaxAttempts,
 // OutageLimit and Log.
 func NewCaller(c Config) *Caller {
-	return &Caller{conf: c.withDefaults(), governors: map[string]*governor{}, freed: make(chan struct{})}
+	return &Caller{conf: c.withDefaults(), governors: map[string]*governor{}, throttled: map[string]time.Time{}, freed: make(chan struct{})}
 }
 
 // Stats returns the counts so far.
@@ -111,7 +115,7 @@ func (t *asking) once(ctx context.Context) (r reading, free bool, err error) {
 	if err := t.query.Append(&req); err != nil {
 		return r, false, err
 	}
-	gov, skew, err := c.enter(ctx, req.Endpoint, t.sent > 0)
+	gov, skew, err := c.enter(ctx, req.Endpoint, t.sent > 0, t.query.Throttled)
 	if err != nil {
 		return r, false, err
 	}
@@ -155,8 +159,9 @@ func (t *asking) again(ctx context.Context, r *reading, free bool) error {
 	return sleep(ctx, newFullJitter().after(t.spent), nil)
 }
 
-// enter waits for a slot of the endpoint and takes it.
-func (c *Caller) enter(ctx context.Context, endpoint string, again bool) (*governor, time.Duration, error) {
+// enter waits for a slot of the endpoint and takes it. throttled is told where the wait is for the CRM's limit.
+func (c *Caller) enter(ctx context.Context, endpoint string, again bool, throttled func(until time.Time)) (*governor, time.Duration, error) {
+	var told time.Time
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
@@ -179,8 +184,12 @@ func (c *Caller) enter(ctx context.Context, endpoint string, again bool) (*gover
 			c.mu.Unlock()
 			return g, skew, nil
 		}
-		freed := c.freed
+		freed, until := c.freed, c.throttled[endpoint]
 		c.mu.Unlock()
+		if throttled != nil && now.Before(until) && !until.Equal(told) {
+			throttled(until)
+			told = until
+		}
 		wait := time.Hour
 		if !wake.IsZero() {
 			wait = wake.Sub(now)
@@ -239,7 +248,11 @@ func (c *Caller) heard(g *governor, r *reading, began time.Time) (free bool, err
 		}
 		c.skew = skew
 	}
-	return g.hear(r, began, now, &c.conf)
+	free, err = g.hear(r, began, now, &c.conf)
+	if r.signal == signalThrottle {
+		c.throttled[g.endpoint] = g.until
+	}
+	return free, err
 }
 
 // stopError says of a query what Writer says of rows.

@@ -37,7 +37,9 @@ type Config struct {
 	// Schema is that of the rows, of columns that rows.NewBuilder takes; nil: all columns of the stream, as raw JSON.
 	Schema *arrow.Schema
 	// Follow is the time from the end of one walk to the begin of the next; 0: there is one walk.
-	Follow     time.Duration
+	Follow time.Duration
+	// Throttled is told, during Read, when a query begins to wait for the CRM's limit, and until when; nil: nobody is told.
+	Throttled  func(until time.Time)
 	BatchRows  int   // 0: DefaultBatchRows
 	BatchBytes int64 // 0: DefaultBatchBytes
 	Alloc      memory.Allocator
@@ -162,7 +164,8 @@ func (r *Reader) page(ctx context.Context) error {
 			r.asked = time.Now()
 			return r.cfg.Puller.AppendQuery(req, r.at)
 		},
-		Signer: signer,
+		Signer:    signer,
+		Throttled: r.cfg.Throttled,
 		Parse: func(resp *connector.Response) (o connector.Outcome, err error) {
 			r.drop()
 			out := sink{r, nil}

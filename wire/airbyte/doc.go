@@ -16,6 +16,7 @@
 //	vendor's Reader ─▶ emitter ─▶ stdout: STARTED · RUNNING · RECORD … STATE · RECORD … STATE · COMPLETE or INCOMPLETE
 //
 // A STATE stands exactly behind the records that it covers. A stream that cannot be read does not keep the others back.
+// While the CRM wants fewer calls, the stream is RUNNING with the reason RATE_LIMITED, and plain RUNNING once it has got on.
 //
 // Nothing but output writes to standard output, and it has a goroutine of its own: a host that does not read
 // while it writes cannot stall the run.

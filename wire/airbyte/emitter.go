@@ -52,6 +52,8 @@ type emitter struct {
 	running bool
 	due     bool
 	ended   bool
+	limit   time.Time // the reader waits for the CRM's limit until then, which the host was not told yet; zero: it does not
+	limited bool      // the host was told of such a wait, and not of its end
 	timer   *time.Timer
 	broken  error
 }
@@ -75,7 +77,7 @@ func appendDescriptor(dst []byte, key string, name *streamName) []byte {
 
 // run reads the stream and leaves its last state behind. The error is for the trace.
 func (e *emitter) run(ctx context.Context, sync Sync) error {
-	reader, err := sync.Reader(e.stream.Name)
+	reader, err := sync.Reader(e.stream.Name, e.throttled)
 	if err != nil {
 		return err
 	}
@@ -133,9 +135,26 @@ func (e *emitter) start() {
 	}
 }
 
-func (e *emitter) status(status string) {
+func (e *emitter) status(status string, reasons ...statusReason) {
 	// Names and constants cannot fail to encode.
-	_ = e.of.out.send(message{Type: "TRACE", Trace: &trace{Type: "STREAM_STATUS", EmittedAt: now(), Status: &traceStatus{Stream: &e.name, Status: status}}})
+	_ = e.of.out.send(message{Type: "TRACE", Trace: &trace{Type: "STREAM_STATUS", EmittedAt: now(), Status: &traceStatus{&e.name, status, reasons}}})
+}
+
+// throttled takes note that the reader begins to wait for the CRM's limit.
+func (e *emitter) throttled(until time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.limit = until
+	e.settle()
+}
+
+// unthrottled takes note that the reader has got on. The lock is held.
+func (e *emitter) unthrottled() {
+	e.limit = time.Time{}
+	if e.limited {
+		e.limited = false
+		e.status("RUNNING")
+	}
 }
 
 // tick makes a state due because of its age.
@@ -148,10 +167,19 @@ func (e *emitter) tick() {
 	}
 }
 
-// settle writes a state if one is due and nothing is under way. The lock is held.
+// settle writes a state if one is due and nothing is under way, and tells then of a wait: a record behind that would say that
+// the stream goes on. The lock is held.
 func (e *emitter) settle() {
-	if e.due && e.under == 0 && !bytes.Equal(e.sent, e.pos) && !bytes.Equal(e.given, e.pos) {
+	if e.under > 0 {
+		return
+	}
+	if e.due && !bytes.Equal(e.sent, e.pos) && !bytes.Equal(e.given, e.pos) {
 		e.state()
+	}
+	if !e.limit.IsZero() {
+		e.running, e.limited = true, true
+		e.status("RUNNING", statusReason{"RATE_LIMITED", rateLimited{e.limit.UnixMilli()}})
+		e.limit = time.Time{}
 	}
 }
 
@@ -195,6 +223,7 @@ func (p *pacedReader) Read(ctx context.Context) (connector.Batch, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.unthrottled()
 	e.under++
 	e.handed += int64(b.NumRows())
 	if e.handed >= int64(e.of.StateRows) {

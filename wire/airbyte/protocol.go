@@ -57,8 +57,19 @@ type traceError struct {
 }
 
 type traceStatus struct {
-	Stream *streamName `json:"stream_descriptor"`
-	Status string      `json:"status"`
+	Stream  *streamName    `json:"stream_descriptor"`
+	Status  string         `json:"status"`
+	Reasons []statusReason `json:"reasons,omitempty"` // with RUNNING only
+}
+
+// statusReason says why a stream that runs does not get on.
+type statusReason struct {
+	Type        string      `json:"type"` // RATE_LIMITED
+	RateLimited rateLimited `json:"rate_limited"`
+}
+
+type rateLimited struct {
+	QuotaReset int64 `json:"quota_reset"` // ms
 }
 
 // streamName is a stream_descriptor. A namespace that is absent is another than the empty one.

@@ -42,8 +42,9 @@ type Source struct {
 
 // Sync is one sync of a Source.
 type Sync interface {
-	// Reader makes the reader of a stream. Its positions are JSON objects.
-	Reader(stream string) (connector.Reader, error)
+	// Reader makes the reader of a stream. Its positions are JSON objects. While its Read waits because the other side wants
+	// fewer calls, it calls throttled as the wait begins, with the time when it goes on.
+	Reader(stream string, throttled func(until time.Time)) (connector.Reader, error)
 	Close() error
 }
 

@@ -30,6 +30,7 @@ type shelf struct {
 	batch   int
 	marks   int                                // each so many-th batch has a position; the last one always
 	fault   func(stream string, row int) error // what Read gives in the place of a row
+	waits   map[int]time.Duration              // before a row of these, for the limit of the other side
 	begun   map[string]connector.Position
 	openErr error
 	rows    map[int]string // texts in the place of rows
@@ -76,12 +77,12 @@ func (s *shelf) source() Source {
 
 func (s *shelf) Close() error { return nil }
 
-func (s *shelf) Reader(stream string) (connector.Reader, error) {
+func (s *shelf) Reader(stream string, throttled func(until time.Time)) (connector.Reader, error) {
 	st := shelfStreams()
 	for i := range st {
 		if st[i].Name == stream {
 			schema := arrow.NewSchema(append(st[i].Schema().Fields(), connector.JSONField(connector.ColumnExtra)), nil)
-			return &shelfReader{shelf: s, stream: stream, builder: rows.NewBuilder(s.mem, schema)}, nil
+			return &shelfReader{shelf: s, stream: stream, throttled: throttled, builder: rows.NewBuilder(s.mem, schema)}, nil
 		}
 	}
 	return nil, fmt.Errorf("no stream %q", stream)
@@ -92,6 +93,9 @@ type shelfReader struct {
 	stream  string
 	builder *rows.Builder
 	at      int
+
+	throttled func(time.Time)
+
 	batches int
 	refused []connector.RowResult
 }
@@ -114,6 +118,10 @@ func (r *shelfReader) Read(ctx context.Context) (connector.Batch, error) {
 		return connector.Batch{}, io.EOF
 	}
 	for ; r.at < size && r.builder.Len() < r.batch; r.at++ {
+		if wait := r.waits[r.at]; wait > 0 {
+			r.throttled(time.Now().Add(wait))
+			time.Sleep(wait) // of fake time
+		}
 		if r.fault != nil {
 			if err := r.fault(r.stream, r.at); err != nil {
 				if r.builder.Len() > 0 {
@@ -374,6 +382,103 @@ func TestSourceStateAge(t *testing.T) {
 			t.Errorf("%d states in ten minutes", n)
 		}
 	})
+}
+
+// A wait for the limit of the other side is told once, behind the records before it and with its end; so is that it is over.
+func TestSourceTellsOfLimits(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		waits map[int]time.Duration
+		fault func(string, int) error
+		want  string
+	}{
+		{"none", nil, nil, "STARTED RUNNING 4 4 2 state COMPLETE"},
+		{"at once", map[int]time.Duration{0: 40 * time.Second}, nil, "STARTED limited@40s RUNNING 4 4 2 state COMPLETE"},
+		{"between records", map[int]time.Duration{4: 7 * time.Second, 8: 50 * time.Second}, nil, "STARTED RUNNING 4 limited@7s RUNNING 4 limited@50s RUNNING 2 state COMPLETE"},
+		{"twice in one call", map[int]time.Duration{4: time.Second, 5: 2 * time.Second}, nil, "STARTED RUNNING 4 limited@1s limited@2s RUNNING 4 2 state COMPLETE"},
+		{"behind a state", map[int]time.Duration{8: 2 * time.Minute}, nil, "STARTED RUNNING 4 4 limited@2m0s state RUNNING 2 state COMPLETE"},
+		{"to no end", map[int]time.Duration{8: time.Second}, func(_ string, n int) error {
+			if n == 8 {
+				return connector.Transientf("Run it again later", "down")
+			}
+			return nil
+		}, "STARTED RUNNING 4 4 limited@1s state error INCOMPLETE"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newShelf(t)
+				s.size["events"], s.waits, s.fault = 10, tc.waits, tc.fault
+				src := s.source()
+				src.StateRows = 1000
+				_, lines := s.read(t.Context(), src, sourceCatalogOf("events"), "")
+				if got := gist(t, lines); got != tc.want {
+					t.Errorf("got  %s\nwant %s", got, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// gist is a read of one stream in short: its statuses, states and errors, and how many records each batch has.
+func gist(t *testing.T, lines []string) string {
+	t.Helper()
+	var words []string
+	var records int
+	var at int64 // the number of their batch
+	flush := func() {
+		if records > 0 {
+			words, records = append(words, fmt.Sprint(records)), 0
+		}
+	}
+	for _, l := range lines {
+		var m struct {
+			Type   string
+			Record struct{ Data struct{ N int64 } }
+			Trace  struct {
+				Emitted int64 `json:"emitted_at"`
+				Type    string
+				Status  struct {
+					Status  string
+					Reasons []struct {
+						Type    string
+						Limited struct {
+							Reset *int64 `json:"quota_reset"`
+						} `json:"rate_limited"`
+					}
+				} `json:"stream_status"`
+			}
+		}
+		if err := json.Unmarshal([]byte(l), &m); err != nil {
+			t.Fatalf("%v: %s", err, l)
+		}
+		status := m.Trace.Status
+		switch {
+		case m.Type == "RECORD":
+			if batch := m.Record.Data.N / 4; batch != at {
+				flush()
+				at = batch
+			}
+			records++
+			continue
+		case m.Type == "LOG":
+			continue
+		}
+		flush()
+		switch {
+		case m.Type == "STATE":
+			words = append(words, "state")
+		case m.Trace.Type == "ERROR":
+			words = append(words, "error")
+		case len(status.Reasons) == 0:
+			words = append(words, status.Status)
+		case len(status.Reasons) == 1 && status.Status == "RUNNING" && status.Reasons[0].Type == "RATE_LIMITED" && status.Reasons[0].Limited.Reset != nil:
+			words = append(words, fmt.Sprintf("limited@%v", time.Duration(*status.Reasons[0].Limited.Reset-m.Trace.Emitted)*time.Millisecond))
+		default:
+			words = append(words, l)
+		}
+	}
+	flush()
+	return strings.Join(words, " ")
 }
 
 func FuzzSourceStates(f *testing.F) {

@@ -16,7 +16,7 @@ func TestReadAccountFaults(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	const settings = `{"vendor":"socialepoch","tenant_id":0}`
-	_, airbyte := decodeAccount([]byte(`{"crm":`+settings+`}`), all.Vendors)
+	_, airbyte := decodeAccount(t.Context(), []byte(`{"crm":`+settings+`}`), all.Vendors)
 	from := FromVendor{}
 	err := config.DecodeWith(config.Options{Literal: true}, "config", []byte(`{"crm":`+settings+`,"stream":"contacts"}`), fromVendorFields(all.Vendors), &from)
 	if err == nil {

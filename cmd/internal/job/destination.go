@@ -48,7 +48,12 @@ func (d *Destination) Target(ctx context.Context, vendors []connector.Vendor, s 
 	if err := errors.Join(err, uerr, perr); err != nil {
 		return nil, asConfig(err)
 	}
-	s.Mapping, s.Preset, s.Delivery = user, preset, d.Delivery
+	s.Mapping, s.Preset, s.Delivery, s.Public = user, preset, d.Delivery, onShared()
+	if s.Public {
+		if err := checkPublicCRM(ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
 	return NewTarget(ctx, v, cfg, s)
 }
 

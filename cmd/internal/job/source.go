@@ -90,7 +90,7 @@ type account struct {
 	hooks  []events.Webhook // none where there is no inbox
 }
 
-func decodeAccount(data []byte, vendors []connector.Vendor) (*account, error) {
+func decodeAccount(ctx context.Context, data []byte, vendors []connector.Vendor) (*account, error) {
 	a := &account{}
 	if err := config.DecodeWith(config.Options{Literal: true, HostKeys: true}, "config", data, SourceFields(vendors), &a.SourceSettings); err != nil {
 		return nil, err
@@ -98,6 +98,11 @@ func decodeAccount(data []byte, vendors []connector.Vendor) (*account, error) {
 	var err error
 	if a.vendor, a.config, err = readAccount(vendors, &a.CRM); err != nil {
 		return nil, err
+	}
+	if onShared() {
+		if err := a.checkPublic(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if a.Inbox.Name == "" {
 		return a, nil
@@ -109,6 +114,18 @@ func decodeAccount(data []byte, vendors []connector.Vendor) (*account, error) {
 		return nil, connector.Configf("Leave it out", "inbox: %s sends no webhooks", a.vendor.Title)
 	}
 	return a, nil
+}
+
+// checkPublic refuses addresses that a shared platform must not call.
+func (a *account) checkPublic(ctx context.Context) error {
+	if err := checkPublicCRM(ctx, a.config); err != nil || a.Inbox.Name != inboxReceiver {
+		return err
+	}
+	var at InboxReceiver
+	if err := a.Inbox.Decode(&at); err != nil {
+		return err
+	}
+	return checkPublic(ctx, "inbox.url", at.URL)
 }
 
 // streams lists what this account can give.
@@ -180,21 +197,21 @@ func airbyteSource(vendors []connector.Vendor, transport http.RoundTripper) airb
 	return airbyte.Source{
 		Spec: spec("source"),
 		Check: func(ctx context.Context, data []byte, log *slog.Logger) error {
-			a, err := decodeAccount(data, vendors)
+			a, err := decodeAccount(ctx, data, vendors)
 			if err != nil {
 				return err
 			}
 			return a.check(ctx, transport, log)
 		},
-		Streams: func(_ context.Context, data []byte) ([]connector.Stream, error) {
-			a, err := decodeAccount(data, vendors)
+		Streams: func(ctx context.Context, data []byte) ([]connector.Stream, error) {
+			a, err := decodeAccount(ctx, data, vendors)
 			if err != nil {
 				return nil, err
 			}
 			return a.streams()
 		},
 		Open: func(ctx context.Context, data []byte, from map[string]connector.Position, log *slog.Logger) (airbyte.Sync, error) {
-			a, err := decodeAccount(data, vendors)
+			a, err := decodeAccount(ctx, data, vendors)
 			if err != nil {
 				return nil, err
 			}
@@ -267,5 +284,11 @@ func (a *account) transportOf(given http.RoundTripper) (http.RoundTripper, Deliv
 		return given, d, nil
 	}
 	t, err := deliver.NewTransport(d.tls(), d.Concurrency)
-	return t, d, err
+	if err != nil {
+		return nil, d, err
+	}
+	if onShared() {
+		onlyPublic(t)
+	}
+	return t, d, nil
 }

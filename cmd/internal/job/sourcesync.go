@@ -119,7 +119,7 @@ func (s *sourceSync) openCalls(ctx context.Context, first func(connector.Config)
 }
 
 // Reader makes the reader of a stream: of webhooks out of the inbox, or of a query.
-func (s *sourceSync) Reader(stream string) (connector.Reader, error) {
+func (s *sourceSync) Reader(stream string, throttled func(until time.Time)) (connector.Reader, error) {
 	list, err := s.streams()
 	if err != nil {
 		return nil, err
@@ -132,7 +132,9 @@ func (s *sourceSync) Reader(stream string) (connector.Reader, error) {
 	case at < 0:
 		return nil, connector.Internalf("This is a defect: report it", "no stream %q to read", stream)
 	case p != nil:
-		return pull.New(pull.Config{Vendor: s.vendor.Name, Stream: list[at], Puller: p, Caller: s.caller, Schema: querySchema(&list[at]), Log: s.log}), nil
+		return pull.New(pull.Config{
+			Vendor: s.vendor.Name, Stream: list[at], Puller: p, Caller: s.caller, Throttled: throttled, Schema: querySchema(&list[at]), Log: s.log,
+		}), nil
 	}
 	return events.New(events.Config{
 		Schema: eventSchema(&list[at]), Log: s.inbox, Stream: list[at], Vendor: s.vendor.Name, Webhooks: s.hooks, Endpoint: s.chosen.choose(), Await: s.chosen.await(s.inbox), Head: s.head,

@@ -40,6 +40,7 @@ type Settings struct {
 	// Transport replaces the HTTP transport; nil: one built from Delivery.
 	Transport http.RoundTripper
 	Offline   bool // ask the CRM nothing, also where the configuration needs it
+	Public    bool // the HTTP transport connects to addresses of the open internet alone
 	Log       *slog.Logger
 }
 
@@ -53,11 +54,15 @@ func NewTarget(ctx context.Context, v *connector.Vendor, cfg connector.Config, s
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	t := &Target{Vendor: v, Config: cfg, Mode: v.Mode(cfg), Delivery: s.Delivery.orPace(v.Pace), user: s.Mapping, transport: s.Transport, log: s.Log}
-	var err error
 	if t.transport == nil {
-		if t.transport, err = deliver.NewTransport(t.Delivery.tls(), t.Delivery.Concurrency); err != nil {
+		own, err := deliver.NewTransport(t.Delivery.tls(), t.Delivery.Concurrency)
+		if err != nil {
 			return nil, err
 		}
+		if s.Public {
+			onlyPublic(own)
+		}
+		t.transport = own
 	}
 	if s.Log.Enabled(ctx, slog.LevelDebug) {
 		t.transport = traced{t.transport, s.Log}

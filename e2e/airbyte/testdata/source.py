@@ -52,6 +52,7 @@ def release():
 
 def read(source, cache):
     result = source.read(cache=cache)
+    processed.append(result.processed_records)
     return {name: [dict(row) for row in result[name]] for name in source.get_selected_streams()}
 
 
@@ -66,6 +67,7 @@ source.check()
 streams = source.get_available_streams()
 source.select_streams(EVENTS + ["contacts"])
 cache = ab.new_local_cache()
+processed = []  # records that the source emitted, by read; rows of the cache do not tell, for they merge by their key
 
 change(0, 20)
 drain()
@@ -79,12 +81,15 @@ totals = drain()
 released = release()
 last = read(source, cache)
 again = read(source, cache)
+source.select_streams(EVENTS)  # of contacts, which have no cursor, every read brings all
+read(source, cache)
 
 print(json.dumps({
     "streams": streams,
     "totals": totals,
     "released": released,
     "rows": [{name: len(rows) for name, rows in part.items()} for part in (first, during, last, again)],
+    "processed": processed,
     "ids": {name: [len(ids(last[name])), len(set(ids(last[name])))] for name in EVENTS},
     "kept": all(set(ids(first[name])) <= set(ids(during[name])) <= set(ids(last[name])) for name in EVENTS),
     "sample": {name: last[name][-1] for name in ("profile_changes", "follow_ups")},
