@@ -21,7 +21,7 @@ type Source struct {
 	Streams   []Stream
 	Webhooks  []Webhook
 	// Tenant is what tickets of this configuration's webhooks name as their tenant, so that of an inbox with several accounts
-	// nobody reads those of another; nil, or "": they name none.
+	// nobody reads those of another; "": they name none. A source without webhooks needs none.
 	Tenant func(cfg Config) string
 	// Puller makes the query behind a stream, whose rows are in canonical form as those of webhooks are; nil, or a nil
 	// Puller: the stream comes from webhooks alone, or this configuration has no account to ask.

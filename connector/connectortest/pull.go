@@ -48,6 +48,9 @@ func Streams(t *testing.T, src *connector.Source) {
 			}
 		}
 	}
+	if len(src.Webhooks) > 0 && src.Tenant == nil {
+		t.Error("the source has webhooks and no Tenant: of an inbox with several accounts each would read the others' rows")
+	}
 	for _, w := range src.Webhooks {
 		if !streamName.MatchString(w.Name) || w.Title == "" || w.Doc == "" || w.Hook == nil {
 			t.Errorf("webhook %q is not snake_case, or has no title, description or hook", w.Name)

@@ -23,9 +23,8 @@ type Caller struct {
 
 	mu        sync.Mutex // covers all below
 	governors map[string]*governor
-	freed     chan struct{}        // closed when a call ends
-	throttled map[string]time.Time // by endpoint: when the wait for the CRM's limit is over
-	skew      time.Duration        // the vendor's clock less ours
+	freed     chan struct{} // closed when a call ends
+	skew      time.Duration // the vendor's clock less ours
 	stats     CallStats
 }
 
@@ -51,7 +50,7 @@ type Query struct {
 // NewCaller makes a Caller. Of the Config it takes Transport, Concurrency, RequestsPerSecond, Timeout, MaxAttempts,
 // OutageLimit and Log.
 func NewCaller(c Config) *Caller {
-	return &Caller{conf: c.withDefaults(), governors: map[string]*governor{}, throttled: map[string]time.Time{}, freed: make(chan struct{})}
+	return &Caller{conf: c.withDefaults(), governors: map[string]*governor{}, freed: make(chan struct{})}
 }
 
 // Stats returns the counts so far.
@@ -184,7 +183,7 @@ func (c *Caller) enter(ctx context.Context, endpoint string, again bool, throttl
 			c.mu.Unlock()
 			return g, skew, nil
 		}
-		freed, until := c.freed, c.throttled[endpoint]
+		freed, until := c.freed, g.asked
 		c.mu.Unlock()
 		if throttled != nil && now.Before(until) && !until.Equal(told) {
 			throttled(until)
@@ -250,7 +249,7 @@ func (c *Caller) heard(g *governor, r *reading, began time.Time) (free bool, err
 	}
 	free, err = g.hear(r, began, now, &c.conf)
 	if r.signal == signalThrottle {
-		c.throttled[g.endpoint] = g.until
+		g.asked = g.until
 	}
 	return free, err
 }

@@ -30,6 +30,7 @@ type governor struct {
 	inFlight int
 
 	until     time.Time // no call before
+	asked     time.Time // likewise, as far as the other side asked for fewer calls
 	stoppedAt time.Time // when the last stop began: answers to earlier calls say nothing new
 	alone     bool      // since a stop no call has succeeded: one at a time
 	wait      *fullJitter

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -201,7 +200,7 @@ func TestHeaderIsLent(t *testing.T) {
 // TestTraceIsUsedOnce: a dial that lost against a connection that came free goes on, and reads the trace of a request that
 // is long over.
 func TestTraceIsUsedOnce(t *testing.T) {
-	held, dialled := make(chan struct{}), make(chan struct{})
+	began, held, dialled := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/hold" {
 			<-dialled
@@ -211,7 +210,10 @@ func TestTraceIsUsedOnce(t *testing.T) {
 	transport, _ := server.Client().Transport.(*http.Transport)
 	var dials atomic.Int64
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if dials.Add(1) == 2 {
+		switch dials.Add(1) {
+		case 1:
+			close(began)
+		case 2:
 			close(dialled)
 			<-held
 		}
@@ -227,9 +229,7 @@ func TestTraceIsUsedOnce(t *testing.T) {
 	var first, second loan
 	var work sync.WaitGroup
 	work.Go(func() { call("/hold", &first) })
-	for dials.Load() == 0 {
-		runtime.Gosched()
-	}
+	<-began
 	call("/", &second)
 	work.Wait()
 	close(held)

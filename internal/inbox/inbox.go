@@ -219,8 +219,9 @@ func (i *Inbox) prepare(path string) (meta, error) {
 }
 
 // begin marks the database as open and gives it an identity if it has none. If answered requests have vanished from its
-// end, their sequences are skipped and kept in the list of what was lost. Then all of the write-ahead log goes into the database and is synced: after a sync
-// that failed, a log that looks whole in memory may have a hole on the disk, and what is appended behind a hole is gone.
+// end, their sequences are skipped and kept in the list of what was lost. Then all of the write-ahead log goes into the
+// database and is synced: after a sync that failed, a log that looks whole in memory may have a hole on the disk, and what
+// is appended behind a hole is gone.
 func (i *Inbox) begin(m meta, known int64) (meta, error) {
 	lost := Damage{From: m.head + 1, To: known, Reason: reasonLost}
 	m.head = max(m.head, known)
